@@ -1,0 +1,41 @@
+# make run    both course examples, from a fresh machine
+# make test   lint, types and all tests
+# make check  lint, format and types only
+# make bench  speed and accuracy beside the classic recipe
+
+PYTHON ?= python3
+PIP = .venv/bin/pip install --quiet --disable-pip-version-check
+RUN = .venv/bin/python
+
+.PHONY: setup run check test test-long bench figures clean
+
+setup: .venv/ready
+
+.venv/ready: pyproject.toml constraints.txt
+	test -x .venv/bin/python || $(PYTHON) -m venv .venv
+	$(PIP) --constraint constraints.txt --editable '.[dev]'
+	touch $@
+
+run: setup
+	$(RUN) src/run_lstm.py sine
+	$(RUN) src/run_lstm.py sp500
+
+check: setup
+	.venv/bin/ruff check .
+	.venv/bin/ruff format --check .
+	.venv/bin/mypy
+
+test: check
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -m 'not slow'
+
+test-long: check
+	OMP_NUM_THREADS=1 $(RUN) -m pytest
+
+bench: setup
+	$(RUN) benchmarks/course.py
+
+figures: setup
+	$(RUN) docs/course/figures.py
+
+clean:
+	rm -rf .venv build dist runs .pytest_cache .mypy_cache .ruff_cache

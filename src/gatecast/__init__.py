@@ -1,0 +1,60 @@
+"""LSTM forecasting that tells the truth and lets people look inside."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from gatecast.config import DataConfig, NetworkConfig, RunConfig, TrainingConfig
+    from gatecast.errors import GatecastError
+    from gatecast.forecaster import LSTMForecaster
+    from gatecast.modelfile import Model, load_model
+    from gatecast.run import run
+    from gatecast.sources import load
+    from gatecast.stream import Stream
+    from gatecast.windows import split_steps
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "DataConfig": "config",
+    "GatecastError": "errors",
+    "LSTMForecaster": "forecaster",
+    "Model": "modelfile",
+    "NetworkConfig": "config",
+    "RunConfig": "config",
+    "Stream": "stream",
+    "TrainingConfig": "config",
+    "load": "sources",
+    "load_model": "modelfile",
+    "run": "run",
+    "split_steps": "windows",
+}
+
+__all__ = [
+    "DataConfig",
+    "GatecastError",
+    "LSTMForecaster",
+    "Model",
+    "NetworkConfig",
+    "RunConfig",
+    "Stream",
+    "TrainingConfig",
+    "load",
+    "load_model",
+    "run",
+    "split_steps",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name when it is first used, so that ``import gatecast`` costs next to nothing."""
+    if name not in _HOMES:
+        raise AttributeError(f"module 'gatecast' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(importlib.import_module(f"gatecast.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """The public names."""
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,134 @@
+"""Every setting of a run, typed, frozen and refused early; written to and read from TOML.
+
+Settings live in three small groups (data, network, training) so that none has to be repeated elsewhere.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gatecast.errors import SettingsError, nearest
+
+QUANTILES = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
+MEDIAN = QUANTILES.index(0.5)
+LEVELS = (20, 40, 60, 80, 90, 95)
+DIRECT_HORIZON = 64  # steps ahead that the head is asked for; beyond, the state runs on over hidden steps
+
+
+class _Settings(BaseModel):
+    """What all groups share: frozen, and no key that is not known."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(_Settings):
+    """Where the table comes from and how it is cut; column names are those of the user's table."""
+
+    source: str = Field(default="", description="a named data set or the path of a CSV or Parquet file")
+    time: str | None = Field(default=None, description="the time column; found by itself when not given")
+    target: str | None = Field(default=None, description="the column to forecast; found by itself when not given")
+    series_id: str | None = Field(default=None, description="the column that names the series, when there are several")
+    inputs: tuple[str, ...] = Field(default=(), description="further columns the network may read, known up to now only")
+    season_length: tuple[int, ...] | None = Field(default=None, description="steps per season, at most two; (1,) is none")
+    test: float = Field(default=0.1, gt=0, le=0.5, description="share of the steps at the end kept for the test")
+    validation: float = Field(default=0.1, gt=0, le=0.5, description="share of the steps before the test for validation")
+
+    @model_validator(mode="after")
+    def _seasons(self) -> DataConfig:
+        seasons = self.season_length
+        if seasons is not None and (not 1 <= len(seasons) <= 2 or min(seasons) < 1):
+            raise ValueError(f"season_length has {seasons}: give one or two whole numbers of steps, 1 for no season")
+        return self
+
+
+class NetworkConfig(_Settings):
+    """The shape of the network; no shape depends on the season or the horizon."""
+
+    units: int = Field(default=48, ge=1, le=1024, description="LSTM units per layer: numbers in the cell state")
+    layers: int = Field(default=1, ge=1, le=8, description="LSTM layers; each after the first adds to the one before")
+    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of state values zeroed between layers in training")
+    forget_bias: float = Field(default=1.0, description="start of the forget gate's bias: higher remembers longer")
+
+
+class TrainingConfig(_Settings):
+    """How the weights are found."""
+
+    scaling: Literal["auto", "running", "fixed"] = Field(
+        default="auto", description="follow level and scale as they move, or fix them on the training part"
+    )
+    context: int = Field(default=128, ge=2, description="number of past steps a training window shows")
+    horizon: int = Field(default=50, ge=1, le=DIRECT_HORIZON, description="steps ahead the head is trained for")
+    updates: int | None = Field(default=None, ge=0, description="weight updates; None follows from the data alone")
+    batch: int = Field(default=16, ge=1, description="windows in a batch")
+    origins: int = Field(default=8, ge=1, description="origins in a window at which a forecast is asked for")
+    steps: int = Field(default=8, ge=1, description="steps ahead asked for at each origin, redrawn every update")
+    learning_rate: float = Field(default=0.01, gt=0, description="peak of the one-cycle schedule")
+    weight_decay: float = Field(default=0.0, ge=0, description="pull of every weight towards zero")
+    clip: float = Field(default=1.0, gt=0, description="largest norm of a gradient")
+    hide: float = Field(default=0.1, ge=0, le=1, description="share of windows in which a run of steps is hidden")
+    readout: bool = Field(default=True, description="offer a least-squares refit of the path; validation decides")
+    seed: int = Field(default=0, ge=0, description="start of the random numbers: same seed, same weights")
+
+
+class RunConfig(_Settings):
+    """One whole run."""
+
+    data: DataConfig = DataConfig()
+    network: NetworkConfig = NetworkConfig()
+    training: TrainingConfig = TrainingConfig()
+    horizon: int = Field(default=50, ge=1, description="steps of each multi-sequence forecast")
+
+
+def describe(model: type[BaseModel]) -> dict[str, str]:
+    """Return what each setting of a group does, by name."""
+    return {name: field.description or "" for name, field in model.model_fields.items()}
+
+
+def settings_from(values: dict[str, Any], origin: str) -> RunConfig:
+    """Check ``values`` (as read from TOML) and return them as settings.
+
+    Raises:
+        SettingsError: a key is unknown (the nearest right one is named) or a value cannot work; ``origin`` says where.
+    """
+    try:
+        return RunConfig.model_validate(values)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(problem, origin) for problem in error.errors())) from None
+
+
+def _sentence(problem: Any, origin: str) -> str:
+    """One validation problem in words."""
+    where = ".".join(str(part) for part in problem["loc"])
+    if problem["type"] == "extra_forbidden":
+        *groups, key = problem["loc"]
+        group: type[BaseModel] = RunConfig
+        for name in groups:
+            group = {"data": DataConfig, "network": NetworkConfig, "training": TrainingConfig}.get(str(name), group)
+        known = group.model_fields
+        return f"{origin}: unknown key {where!r}.{nearest(str(key), known)} Known here: {', '.join(known)}."
+    return f"{origin}: {where} = {problem['input']!r}: {problem['msg']}."
+
+
+def read_config(path: Path) -> RunConfig:
+    """Read settings from a TOML file.
+
+    Raises:
+        SettingsError: the file is missing, is not TOML, or holds an unknown key or an impossible value.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SettingsError(f"{path}: cannot be read ({error.strerror}); give a TOML file of settings") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SettingsError(f"{path}: is not TOML ({error}); a run writes one as config.toml") from None
+    return settings_from(values, str(path))
+
+
+def config_to_toml(config: RunConfig) -> str:
+    """Write settings as TOML text; settings that are None are left out, since TOML has no such value."""
+    return tomli_w.dumps(config.model_dump(mode="json", exclude_none=True))

@@ -1,0 +1,131 @@
+"""What a run looks like in a terminal; plain text in a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from gatecast import training
+from gatecast.backtest import MODES, Score
+from gatecast.explain import architecture_lines, split_lines
+from gatecast.run import CYCLES, Outcome, Report
+
+TITLES = {
+    "point_by_point": "Point by point: one step ahead from each of {origins:,} origins",
+    "multi_sequence": "Multi-sequence: {horizon} steps from each of {origins:,} origins",
+    "full_sequence": "Full sequence: one run of {horizon:,} steps on its own output",
+}
+
+
+@contextmanager
+def training_bar(console: Console) -> Iterator[Report | None]:
+    """One progress bar while training; none where nobody watches."""
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("training"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[loss]}"))
+    with Progress(*columns, TimeRemainingColumn(), console=console, transient=True) as bar:
+        task = bar.add_task("training", total=None, loss="")
+
+        def report(progress: training.Progress) -> None:
+            if progress.validation is not None or progress.update % 10 == 0:
+                bar.update(task, total=progress.updates, completed=progress.update, loss=f"loss {progress.loss:.4f}")
+
+        yield report
+
+
+def print_outcome(console: Console, outcome: Outcome) -> None:
+    """Data, split, target, architecture, tables, verdict."""
+    source, panel = outcome.source, outcome.source.panel
+    missing = outcome.as_dict()["data"]["missing"]
+    console.print(f"[bold]{source.title}[/bold]", highlight=False)
+    console.print(source.about, highlight=False)
+    season = " and ".join(str(length) for length in outcome.config.data.season_length or (1,))
+    console.print(
+        f"{outcome.split.total:,} points, {panel.frequency.name}, season length {season}"
+        + (f", {missing:,} missing" if missing else "")
+        + (f", {panel.filled:,} of them filled holes in time" if panel.filled else ""),
+        highlight=False,
+    )
+    _section(console, "Split", split_lines(outcome)[:3])
+    horizon = outcome.config.training.horizon
+    _section(console, "Target", [f"at every step, the next {horizon} values of {panel.names.y}"])
+    _section(console, "Architecture", architecture_lines(outcome))
+    trained = outcome.forecaster.fitted_.trained
+    lines = [f"{trained.updates:,} updates in {outcome.seconds['fit']:.1f} s, best on validation after {trained.best_update:,}"]
+    if outcome.forecaster.fitted_.race:
+        race = ", ".join(f"{kind} {loss:.3f}" for kind, loss in outcome.forecaster.fitted_.race.items())
+        lines.append(f"scaling {outcome.config.training.scaling} (validation loss of short trials: {race})")
+    if outcome.interrupted:
+        lines.append("stopped by Ctrl-C: the best weights up to there were kept, and everything below is theirs")
+    _section(console, "Training", lines)
+    for mode in MODES:
+        _print_scores(console, outcome, mode)
+    if outcome.free_run is not None:
+        _print_free_run(console, outcome)
+    console.print()
+    console.print(outcome.verdict.sentence, style="bold", highlight=False)
+
+
+def _section(console: Console, title: str, lines: list[str]) -> None:
+    console.print(f"\n[bold]{title}[/bold]", highlight=False)
+    for line in lines:
+        console.print(f"  {line}", highlight=False, markup=False)
+
+
+def _print_scores(console: Console, outcome: Outcome, mode: str) -> None:
+    rows = [row for row in outcome.scores if row.mode == mode]
+    about = outcome.modes[mode]
+    console.print()
+    console.print(TITLES[mode].format(origins=len(about.origins), horizon=about.horizon), style="bold", highlight=False)
+    unit = outcome.source.unit
+    table = Table(box=None, pad_edge=True, header_style="")
+    table.add_column("  model")
+    for name in ("RMSE", "MAE", "CRPS"):
+        table.add_column(f"{name} ({unit})" if unit else name, justify="right")
+    table.add_column("MASE", justify="right")
+    best = min(row.rmse for row in rows)
+    for row in rows:
+        cells = [f"  {row.model}", *(number(x) for x in (row.rmse, row.mae, row.crps, row.mase))]
+        table.add_row(*cells, style="bold" if row.rmse == best else "")
+    console.print(table)
+
+
+def _print_free_run(console: Console, outcome: Outcome) -> None:
+    run = outcome.free_run or {}
+    phase, amplitude = run["phase_error_degrees"], run["amplitude_error_percent"]
+    lines = [
+        f"after {count:>3} cycles: phase {phase[str(count)]:+.3f}°, amplitude {amplitude[str(count)]:+.3f} %"
+        for count in CYCLES
+    ]
+    _section(console, "Free run beyond the data, on its own output", lines)
+    console.print()
+    console.print("Series never trained on (RMSE one and ten steps ahead)", style="bold", highlight=False)
+    table = Table(box=None, pad_edge=True, header_style="")
+    models = list(dict.fromkeys(row["model"] for row in outcome.unseen))
+    table.add_column("  series")
+    for model in models:
+        table.add_column(model, justify="right")
+    for series in dict.fromkeys(row["series"] for row in outcome.unseen):
+        of = {row["model"]: row for row in outcome.unseen if row["series"] == series}
+        cells = [f"{number(of[model]['rmse_1'])} / {number(of[model]['rmse_10'])}" for model in models]
+        table.add_row(f"  {series}", *cells)
+    console.print(table)
+
+
+def number(x: float) -> str:
+    """A score with the digits that matter."""
+    if x != x:
+        return "–"
+    if x == 0 or 1e-3 <= abs(x) < 1e6:
+        return f"{x:,.2f}" if abs(x) >= 100 else f"{x:.4f}"
+    return f"{x:.2e}"
+
+
+def scores_of(outcome: Outcome, mode: str, model: str) -> Score:
+    """One row of the table."""
+    return next(row for row in outcome.scores if (row.mode, row.model) == (mode, model))

@@ -1,0 +1,113 @@
+"""One file holds a model: weights, scaling, settings and a card.  The only code that touches weight files.
+
+The format is safetensors: arrays and text, nothing that could be executed, readable without torch on any device.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from gatecast.config import RunConfig, settings_from
+from gatecast.errors import ModelFileError, OutputError, SettingsError
+from gatecast.runtime import Weights, weights_from_arrays, weights_to_arrays
+from gatecast.scaling import Scaling, scaling_from
+
+FORMAT = 1
+WIDENING = "interval.widening_KQ"
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network and all that is needed to forecast with it."""
+
+    weights: Weights
+    scaling: Scaling
+    config: RunConfig = RunConfig()
+    widening_KQ: np.ndarray[Any, Any] | None = None  # factors on the distance from the median, per step ahead
+    inputs: tuple[str, ...] = ()  # names of the past-only inputs it reads
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write a model file; an earlier file of that name is replaced only once the new one is complete.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
+    arrays = {name: np.ascontiguousarray(array, np.float32) for name, array in weights_to_arrays(model.weights).items()}
+    if model.widening_KQ is not None:
+        arrays[WIDENING] = np.ascontiguousarray(model.widening_KQ, np.float32)
+    header = {
+        "gatecast_format": str(FORMAT),
+        "scaling": json.dumps(model.scaling.as_dict()),
+        "config": model.config.model_dump_json(),
+        "inputs": json.dumps(list(model.inputs)),
+        "card": json.dumps(dict(model.card)),
+    }
+    write_atomically(path, save(arrays, metadata=header))
+
+
+def load_model(path: Path) -> Model:
+    """Read a model file.
+
+    Raises:
+        ModelFileError: the file is missing, damaged, foreign or written by a newer version.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"{path}: there is no such file; a run writes its model as model.safetensors")
+    try:
+        with safe_open(path, framework="numpy") as file:
+            header = file.metadata() or {}
+            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a dict)
+    except (SafetensorError, OSError) as error:
+        raise ModelFileError(f"{path}: damaged or not a model file ({error}); train it again") from None
+    version = header.get("gatecast_format")
+    if version is None:
+        raise ModelFileError(f"{path}: a safetensors file, but not one of gatecast's")
+    if not version.isdigit() or int(version) > FORMAT:
+        raise ModelFileError(f"{path}: has format {version}, this gatecast reads up to {FORMAT}; upgrade gatecast")
+    try:
+        model = Model(
+            weights_from_arrays(arrays),
+            scaling_from(json.loads(header["scaling"])),
+            settings_from(json.loads(header["config"]), str(path)),
+            arrays.get(WIDENING),
+            tuple(json.loads(header["inputs"])),
+            json.loads(header["card"]),
+        )
+    except (KeyError, ValueError, TypeError, SettingsError) as error:
+        raise ModelFileError(f"{path}: the model is incomplete ({error}); train it again") from None
+    if not all(np.isfinite(array).all() for array in arrays.values()):
+        raise ModelFileError(f"{path}: holds weights that are not finite numbers; train it again")
+    return model
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a whole file or nothing: no half-written file is ever seen under ``path``.
+
+    Raises:
+        OutputError: the folder cannot be written to, or the disk is full.
+    """
+    temporary = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except OSError as error:
+        if temporary is not None:
+            temporary.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder with --out") from None

@@ -1,0 +1,114 @@
+"""The network in torch, for training: the same arithmetic as ``runtime``, held to it by golden vectors.
+
+A series is read once.  At every step there is a state; one small head turns it into quantiles for any step ahead.
+No weight's shape depends on the season or the horizon.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from gatecast.cell import LayerWeights, from_torch
+from gatecast.config import MEDIAN, QUANTILES, NetworkConfig
+from gatecast.runtime import OUTPUTS, HeadWeights, Weights, weights_to_arrays
+from gatecast.scaling import CANDIDATES, CHANNELS, FEATURES, INPUT_CHANNELS, PATH, Question
+
+
+class Asked(NamedTuple):
+    """A ``scaling.Question`` as tensors."""
+
+    features_NKF: Tensor
+    candidates_NKA: Tensor
+    available_NKA: Tensor
+    path_KJ: Tensor
+
+
+def to_tensors(question: Question, device: torch.device) -> Asked:
+    """Move a question to where the network is, in float32."""
+    return Asked(*(torch.as_tensor(part, device=device).to(_type(part)) for part in question))
+
+
+def _type(part: np.ndarray[Any, Any]) -> torch.dtype:
+    return torch.bool if part.dtype == np.bool_ else torch.float32
+
+
+class Network(nn.Module):
+    """LSTM layers (each after the first adds to the one before) and one head."""
+
+    def __init__(self, config: NetworkConfig, inputs: int = 0) -> None:
+        super().__init__()
+        units, channels = config.units, len(CHANNELS) + INPUT_CHANNELS * inputs
+        self.layers = nn.ModuleList(
+            nn.LSTM(channels if place == 0 else units, units, batch_first=True) for place in range(config.layers)
+        )
+        self.dropout = nn.Dropout(config.dropout)
+        self.state = nn.Linear(units, 2 * units)
+        self.question = nn.Linear(FEATURES, 2 * units, bias=False)
+        self.middle = nn.Linear(2 * units, units)
+        self.out = nn.Linear(units, OUTPUTS)
+        self.path = nn.Linear(units, PATH)
+        with torch.no_grad():
+            for layer in self.layers:
+                layer.bias_hh_l0.zero_()
+                layer.bias_ih_l0.zero_()
+                layer.bias_ih_l0[units : 2 * units] = config.forget_bias
+            for last in (self.out, self.path):
+                last.weight.zero_()
+                last.bias.zero_()
+
+    def read(self, x_BTC: Tensor) -> Tensor:
+        """What the head sees at every step, (B, T, D)."""
+        h_BTD = self.layers[0](x_BTC)[0]
+        for layer in list(self.layers)[1:]:
+            h_BTD = h_BTD + layer(self.dropout(h_BTD))[0]
+        return self.dropout(h_BTD)
+
+    def forward(self, h_ND: Tensor, asked: Asked) -> Tensor:
+        """Quantiles, (N, K, Q), in units of the scale around the level at each origin."""
+        told_NKE = self.state(h_ND)[:, None] + self.question(asked.features_NKF)
+        z_NKD = nn.functional.silu(self.middle(nn.functional.silu(told_NKE)))
+        out_NKO = self.out(z_NKD)
+        logits_NKA = out_NKO[..., :CANDIDATES].masked_fill(~asked.available_NKA, -torch.inf)
+        mixed_NK = (torch.softmax(logits_NKA, -1) * asked.candidates_NKA).sum(-1)
+        path_NK = self.path(h_ND) @ asked.path_KJ.T
+        centre_NK1 = (mixed_NK + path_NK + out_NKO[..., CANDIDATES])[..., None]
+        outward_NKQ = nn.functional.softplus(out_NKO[..., CANDIDATES + 1 :])
+        below = centre_NK1 - outward_NKQ[..., :MEDIAN].flip(-1).cumsum(-1).flip(-1)
+        above = centre_NK1 + outward_NKQ[..., MEDIAN:].cumsum(-1)
+        return torch.cat([below, centre_NK1, above], -1)
+
+
+def pinball_loss(truth_NK: Tensor, quantiles_NKQ: Tensor) -> Tensor:
+    """Mean pinball loss over the quantiles, (N, K)."""
+    levels_Q = torch.tensor(QUANTILES, dtype=quantiles_NKQ.dtype, device=quantiles_NKQ.device)
+    error_NKQ = truth_NK[..., None] - quantiles_NKQ
+    return torch.maximum(levels_Q * error_NKQ, (levels_Q - 1) * error_NKQ).mean(-1)
+
+
+def export(network: Network) -> dict[str, np.ndarray[Any, Any]]:
+    """The weights as named NumPy arrays, as ``runtime`` reads them: float32, (in, out), one bias per layer."""
+
+    def array(tensor: Tensor) -> np.ndarray[Any, Any]:
+        return tensor.detach().cpu().numpy().copy()
+
+    layers: list[LayerWeights] = []
+    for layer in network.layers:
+        parts = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0)
+        layers.append(from_torch(*(array(part) for part in parts)))
+    head = HeadWeights(
+        array(network.state.weight).T,
+        array(network.question.weight).T,
+        array(network.state.bias),
+        array(network.middle.weight).T,
+        array(network.middle.bias),
+        array(network.out.weight).T,
+        array(network.out.bias),
+        array(network.path.weight).T,
+        array(network.path.bias),
+    )
+    named = weights_to_arrays(Weights(tuple(layers), head))
+    return {name: np.ascontiguousarray(values) for name, values in named.items()}

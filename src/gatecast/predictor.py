@@ -1,0 +1,106 @@
+"""Forecasting with a model, without torch: whole passes over series, many origins at once, and runs on its own output.
+
+Key: S series, T step, O origin, H horizon step, Q quantile, P past-only input.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatecast import runtime
+from gatecast.config import DIRECT_HORIZON, MEDIAN
+from gatecast.modelfile import Model
+from gatecast.scaling import Floats, Scaled, ask, scale_series
+from gatecast.stream import Stream
+
+CHUNK = 512  # origins answered at a time, so that memory stays small
+
+
+def read_series(model: Model, values_ST: Floats, further_PST: Floats | None = None) -> tuple[Scaled, Floats]:
+    """Read whole series once: the scaled series and what the head sees at every step, (S, T, D)."""
+    scaled = scale_series(values_ST, model.scaling, further_PST)
+    h_STD, _ = runtime.read(model.weights, scaled.inputs_BTC)
+    return scaled, h_STD
+
+
+def predict_many(
+    model: Model,
+    values_ST: Floats,
+    origins: NDArray[np.int64],
+    horizon: int,
+    further_PST: Floats | None = None,
+) -> Floats:
+    """Quantiles (S, O, H, Q) in original units, made at each origin from the values up to it.
+
+    Up to the direct horizon this is one pass; beyond it, each origin's series is run on over hidden steps.
+
+    Args:
+        model: the model.
+        values_ST: series padded with NaN on the left; NaN is missing.
+        origins: index of the last step known, the same for every series.
+        horizon: steps ahead.
+        further_PST: the model's past-only inputs.
+    """
+    if horizon > DIRECT_HORIZON:
+        return np.stack(
+            [
+                _run_on(model, values_ST[:, : t + 1], horizon, None if further_PST is None else further_PST[..., : t + 1])
+                for t in origins
+            ],
+            axis=1,
+        )
+    scaled, h_STD = read_series(model, values_ST, further_PST)
+    return _answer_all(model, scaled, h_STD, origins, np.arange(1, horizon + 1))
+
+
+def _answer_all(model: Model, scaled: Scaled, h_STD: Floats, origins: NDArray[np.int64], steps: NDArray[np.int64]) -> Floats:
+    series = len(h_STD)
+    rows, at = np.repeat(np.arange(series), len(origins)), np.tile(origins, series)
+    parts = []
+    for begin in range(0, len(rows), CHUNK):
+        r, t = rows[begin : begin + CHUNK], at[begin : begin + CHUNK]
+        question = ask(scaled, r, t, steps, model.scaling.seasons)
+        quantiles = runtime.answer(model.weights.head, h_STD[r, t], question)
+        parts.append(
+            runtime.in_units(quantiles, scaled.level_BT[r, t], scaled.scale_BT[r, t], model.widening_KQ, steps)
+        )
+    return np.concatenate(parts).reshape(series, len(origins), len(steps), -1)
+
+
+def _run_on(model: Model, values_ST: Floats, horizon: int, further_PST: Floats | None) -> Floats:
+    """Beyond the direct horizon: the steps already forecast are hidden ones, and the head is asked again from them."""
+    series, steps = values_ST.shape
+    hidden = (horizon - 1) // DIRECT_HORIZON * DIRECT_HORIZON
+    values_ST = np.concatenate([values_ST, np.full((series, hidden), np.nan)], axis=1)
+    if further_PST is not None:
+        further_PST = np.concatenate([further_PST, np.full((*further_PST.shape[:2], hidden), np.nan)], axis=2)
+    scaled, h_STD = read_series(model, values_ST, further_PST)
+    origins = np.arange(steps - 1, steps + hidden, DIRECT_HORIZON)
+    blocks = _answer_all(model, scaled, h_STD, origins, np.arange(1, DIRECT_HORIZON + 1))
+    return blocks.reshape(series, -1, blocks.shape[-1])[:, :horizon]
+
+
+def full_sequence(model: Model, values: Floats, steps: int, block: int, further: Floats | None = None) -> Floats:
+    """Run on the model's own output: medians of the next ``steps`` values, (steps,), in original units.
+
+    The median of the next ``block`` values is read back as if it had been observed, again and again.  Past-only inputs
+    are hidden from the end of ``values`` on.
+
+    Args:
+        model: the model.
+        values: one series up to the origin, NaN where missing.
+        steps: how far to run.
+        block: how many values are read back at a time; 1 to the direct horizon.
+        further: the past-only inputs, (P, T).
+    """
+    stream = Stream(model)
+    for t, value in enumerate(values):
+        stream.update(float(value), () if further is None else further[:, t])
+    made: list[float] = []
+    while len(made) < steps:
+        ahead = stream.forecast(block)[:, MEDIAN]
+        for value in ahead:
+            stream.update(float(value))
+        made.extend(ahead)
+    return np.asarray(made[:steps])

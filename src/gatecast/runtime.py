@@ -1,0 +1,169 @@
+"""The whole network in NumPy: inputs -> LSTM layers -> head -> quantiles, for many origins or one step.
+
+This is what forecasts are made with; torch is needed to train, not to forecast.  ``docs/arithmetic.md`` states every
+step, and the golden vectors in the tests are written by this file in float64.
+
+Key: B series, T step, C input channel, D hidden unit, K the four gates' 4 D in the LSTM and steps ahead in the head,
+E head unit, N origin, F feature, A candidate, J path polynomial, O head output, Q quantile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatecast.cell import LayerWeights, State, initial_state, lstm_step, sigmoid
+from gatecast.config import MEDIAN, QUANTILES
+from gatecast.scaling import CANDIDATES
+
+Array = NDArray[Any]
+OUTPUTS = CANDIDATES + 1 + len(QUANTILES) - 1  # mixture logits, correction, steps outward
+
+
+class HeadWeights(NamedTuple):
+    """One small head, shared by all steps ahead."""
+
+    state_DE: Array
+    question_FE: Array
+    bias_E: Array
+    middle_ED: Array
+    middle_bias_D: Array
+    out_DO: Array
+    out_bias_O: Array
+    path_DJ: Array
+    path_bias_J: Array
+
+
+class Weights(NamedTuple):
+    """All weights of one network."""
+
+    layers: tuple[LayerWeights, ...]
+    head: HeadWeights
+
+    @property
+    def units(self) -> int:
+        """Hidden units per layer."""
+        return int(self.layers[0].hidden_DK.shape[0])
+
+    @property
+    def count(self) -> int:
+        """Number of weights."""
+        return sum(array.size for array in weights_to_arrays(self).values())
+
+
+def weights_from_arrays(arrays: Mapping[str, Array], dtype: type = np.float64) -> Weights:
+    """Build the weights from named arrays (``layer.0.input_CK`` ... ``head.path_bias_J``).
+
+    Raises:
+        KeyError: an array is missing.
+    """
+    count = sum(name.endswith(".input_CK") for name in arrays)
+    layers = [
+        LayerWeights(*(np.asarray(arrays[f"layer.{layer}.{name}"], dtype) for name in LayerWeights._fields))
+        for layer in range(count)
+    ]
+    head = HeadWeights(*(np.asarray(arrays[f"head.{name}"], dtype) for name in HeadWeights._fields))
+    return Weights(tuple(layers), head)
+
+
+def weights_to_arrays(weights: Weights) -> dict[str, Array]:
+    """Name every array, the reverse of ``weights_from_arrays``."""
+    named = {
+        f"layer.{place}.{name}": array
+        for place, layer in enumerate(weights.layers)
+        for name, array in layer._asdict().items()
+    }
+    return named | {f"head.{name}": array for name, array in weights.head._asdict().items()}
+
+
+def start(weights: Weights, batch: int) -> list[State]:
+    """The state before anything was seen: zeros, (batch, D) per layer."""
+    return [initial_state(batch, weights.units, weights.layers[0].hidden_DK.dtype) for _ in weights.layers]
+
+
+def step(weights: Weights, x_BC: Array, states: Sequence[State]) -> tuple[Array, list[State]]:
+    """Read one step: returns what the head sees, (B, D), and the new states."""
+    h_BD, after = x_BC, []
+    for place, (layer, state) in enumerate(zip(weights.layers, states, strict=True)):
+        new, _ = lstm_step(h_BD, state, layer)
+        after.append(new)
+        h_BD = new.h_BD if place == 0 else h_BD + new.h_BD
+    return h_BD, after
+
+
+def read(weights: Weights, x_BTC: Array, states: Sequence[State] | None = None) -> tuple[Array, list[State]]:
+    """Read whole sequences: returns what the head sees at every step, (B, T, D), and the final states.
+
+    The input's share of the gates is one matrix product for all steps; a test holds this to ``step``.
+    """
+    batch, steps, _ = x_BTC.shape
+    states = start(weights, batch) if states is None else states
+    h_BTD = x_BTC.astype(weights.head.state_DE.dtype, copy=False)
+    after = []
+    for place, (layer, state) in enumerate(zip(weights.layers, states, strict=True)):
+        z_BTK = h_BTD @ layer.input_CK + layer.bias_K
+        units = weights.units
+        h_BD, c_BD = state
+        out_BTD = np.empty((batch, steps, units), h_BTD.dtype)
+        for t in range(steps):
+            z_BK = z_BTK[:, t] + h_BD @ layer.hidden_DK
+            candidate_BD = np.tanh(z_BK[:, 2 * units : 3 * units])
+            gates_BK = sigmoid(z_BK)
+            c_BD = gates_BK[:, units : 2 * units] * c_BD + gates_BK[:, :units] * candidate_BD
+            h_BD = gates_BK[:, 3 * units :] * np.tanh(c_BD)
+            out_BTD[:, t] = h_BD
+        after.append(State(h_BD, c_BD))
+        h_BTD = out_BTD if place == 0 else h_BTD + out_BTD
+    return h_BTD, after
+
+
+def answer(head: HeadWeights, h_ND: Array, question: Any) -> Array:
+    """Quantiles, (N, K, Q), in units of the scale around the level at each origin.
+
+    The centre is a mixture of the candidates, plus a path that is linear in the state (polynomials over the steps
+    ahead), plus a correction; the quantiles step outward from it, so that they cannot cross.
+
+    Args:
+        head: the head's weights.
+        h_ND: what the LSTM layers gave at the origins.
+        question: a ``scaling.Question`` for the same origins.
+    """
+    told_NKE = (h_ND @ head.state_DE)[:, None] + question.features_NKF @ head.question_FE + head.bias_E
+    z_NKD = silu(silu(told_NKE) @ head.middle_ED + head.middle_bias_D)
+    out_NKO = z_NKD @ head.out_DO + head.out_bias_O
+    logits_NKA = np.where(question.available_NKA, out_NKO[..., :CANDIDATES], -np.inf)
+    mixture_NKA = np.exp(logits_NKA - logits_NKA.max(-1, keepdims=True))
+    mixture_NKA /= mixture_NKA.sum(-1, keepdims=True)
+    path_NK = (h_ND @ head.path_DJ + head.path_bias_J) @ question.path_KJ.T
+    centre_NK = (mixture_NKA * question.candidates_NKA).sum(-1) + path_NK + out_NKO[..., CANDIDATES]
+    outward_NKQ = softplus(out_NKO[..., CANDIDATES + 1 :])
+    below = centre_NK[..., None] - np.cumsum(outward_NKQ[..., MEDIAN - 1 :: -1], -1)[..., ::-1]
+    above = centre_NK[..., None] + np.cumsum(outward_NKQ[..., MEDIAN:], -1)
+    return np.concatenate([below, centre_NK[..., None], above], -1)
+
+
+def silu(x: Array) -> Array:
+    """x times sigmoid(x)."""
+    return np.asarray(x * sigmoid(x))
+
+
+def softplus(x: Array) -> Array:
+    """log(1 + exp(x)) without overflow: always positive."""
+    return np.asarray(np.logaddexp(x, 0))
+
+
+def in_units(
+    quantiles_NKQ: Array, level_N: Array, scale_N: Array, widening_KQ: Array | None, steps_K: Array
+) -> Array:
+    """Put quantiles back in original units, widened around their median where validation asked for it."""
+    if widening_KQ is not None:
+        factor_KQ = widening_KQ[np.minimum(steps_K, len(widening_KQ)) - 1]
+        centre_NK1 = quantiles_NKQ[..., MEDIAN : MEDIAN + 1]
+        away_NKQ = (quantiles_NKQ - centre_NK1) * factor_KQ
+        below = -np.maximum.accumulate(-away_NKQ[..., MEDIAN::-1], axis=-1)[..., ::-1]
+        above = np.maximum.accumulate(away_NKQ[..., MEDIAN + 1 :], axis=-1)
+        quantiles_NKQ = centre_NK1 + np.concatenate([below, above], axis=-1)
+    return np.asarray(level_N[:, None, None] + scale_N[:, None, None] * quantiles_NKQ)

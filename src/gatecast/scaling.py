@@ -1,0 +1,336 @@
+"""Causal scaling: what the network reads at step t is computed from the values up to t, and from nothing else.
+
+Two scalings share one result.  ``Running`` follows level and scale as they move (Smyl 2020, ES-RNN, is the model for
+this); ``Fixed`` takes both from the training part once, for stationary signals such as a sine.  A missing value is a
+hidden step: the level keeps its last value and every difference says by a flag of its own whether it was observed.
+
+Key: B series, T step, C input channel.  All arithmetic is float64; the input channels are float32.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+import numpy as np
+from numpy.polynomial.chebyshev import chebvander
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+
+CHANNELS = (
+    "value",  # asinh of (value - level) / scale
+    "level_change",
+    "change",  # from the step before
+    "season_change",  # from one season before
+    "second_season_change",
+    "fast_scale",  # log of a quick mean of |change| over the scale: is it getting rougher?
+    "slow_scale",
+    "scale_to_size",  # log of scale over mean size: shifting a series is meant to matter
+    "age",  # log of the number of observed steps, capped
+    "log_season",
+    "log_second_season",
+    "observed",
+    "change_observed",
+    "season_change_observed",
+    "second_season_change_observed",
+)
+INPUT_CHANNELS = 3  # for every further input: value, change, observed
+FLOOR = 2e-3  # a scale is at least this share of the mean size: a constant series has one
+SIZE_RATE, FAST_RATE, SLOW_RATE = 0.1, 0.3, 0.02
+MOST_AGE = 1000.0
+FEATURES = 14  # what the head is told about one step ahead, see ask()
+CANDIDATES = 4  # level, newest value, newest value of the phase of season 1, of season 2
+PATH = 10  # Chebyshev polynomials over the steps ahead
+REACH = 64  # the steps ahead the polynomials span
+
+
+class Scaled(NamedTuple):
+    """Series as the network sees them; the row of step t holds nothing later than t."""
+
+    inputs_BTC: NDArray[np.float32]
+    level_BT: Floats
+    scale_BT: Floats  # forecasts are level + scale x what the head says; 0 where there is nothing but zeros
+    last_BT: Floats  # newest observed value, NaN before the first
+    newest_BT: tuple[Floats, ...]  # per season: newest observed value of the phase of t, NaN where none was
+
+
+@dataclass(frozen=True)
+class Running:
+    """Level and scale that follow the series; multiplying a series by c > 0 multiplies both by c."""
+
+    seasons: tuple[int, ...] = (1,)
+
+    @property
+    def rate(self) -> float:
+        """Smoothing rate of the scale: slower where a season is long."""
+        return 0.05 if self.seasons[0] >= 12 else 0.1
+
+    def as_dict(self) -> dict[str, object]:
+        """The scaling as plain values, for a model file."""
+        return {"kind": "running", "seasons": list(self.seasons)}
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """Level and scales as numbers, taken from the training part once."""
+
+    seasons: tuple[int, ...] = (1,)
+    level: float = 0.0
+    scale: float = 1.0
+    change: float = 1.0  # root mean square of the changes: their own unit
+    season_changes: tuple[float, ...] = (1.0,)
+
+    def as_dict(self) -> dict[str, object]:
+        """The scaling as plain values, for a model file."""
+        return {
+            "kind": "fixed",
+            "seasons": list(self.seasons),
+            "level": self.level,
+            "scale": self.scale,
+            "change": self.change,
+            "season_changes": list(self.season_changes),
+        }
+
+
+Scaling = Running | Fixed
+
+
+def scaling_from(values: dict[str, object]) -> Scaling:
+    """Rebuild a scaling from ``as_dict``."""
+    settings = dict(values)
+    kind = settings.pop("kind")
+    settings = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
+    return Running(**settings) if kind == "running" else Fixed(**settings)  # type: ignore[arg-type]
+
+
+def fixed_from(training: Floats, seasons: tuple[int, ...]) -> Fixed:
+    """Take the level and the scales of ``training`` (one series or several, (..., T), NaN where missing)."""
+
+    def spread(lag: int) -> float:
+        change = training[..., lag:] - training[..., :-lag] if training.shape[-1] > lag else np.zeros(1)
+        change = change[np.isfinite(change)]
+        size = float(np.sqrt(np.mean(change**2))) if len(change) else 0.0
+        return size if size > 0 else 1.0
+
+    seen = training[np.isfinite(training)]
+    scale = float(seen.std()) or FLOOR * abs(float(seen.mean()))
+    return Fixed(seasons, float(seen.mean()), scale, spread(1), tuple(spread(season) for season in seasons))
+
+
+def scale_series(values_BT: Floats, scaling: Scaling, further_PBT: Floats | None = None) -> Scaled:
+    """Scale whole series at once.
+
+    Args:
+        values_BT: series in original units, NaN where missing; shorter ones are padded with NaN on the left.
+        scaling: running or fixed.
+        further_PBT: past-only inputs, NaN where missing; each is scaled by a running scale of its own.
+
+    Returns:
+        Scaled series; row t of every array depends on ``values_BT[:, : t + 1]`` only.
+    """
+    seen = np.isfinite(values_BT)
+    y = np.where(seen, values_BT, 0.0)
+    last = fill_forward(values_BT, seen)
+    seasons = scaling.seasons
+    change, change_seen = _difference(y, seen, 1)
+    season_changes = [_difference(y, seen, season) for season in seasons]
+    if isinstance(scaling, Fixed):
+        level = np.full_like(y, scaling.level)
+        scale = np.full_like(y, scaling.scale)
+        units = [np.full_like(y, unit) for unit in (scaling.change, *scaling.season_changes)]
+        roughness = [np.zeros_like(y)] * 3
+    else:
+        level = last if seasons[0] == 1 else _window_mean(y, seen, seasons[0])
+        level = np.where(np.isfinite(level), level, 0.0)
+        size = _smooth(np.abs(y), seen, SIZE_RATE)
+        short = _smooth(np.abs(change), change_seen, scaling.rate)
+        long, long_seen = season_changes[0]
+        season_scale = _smooth(np.abs(long), long_seen, scaling.rate)
+        scale = np.where(np.maximum.accumulate(long_seen, axis=1), season_scale, short)
+        scale = np.maximum(scale, FLOOR * size)
+        units = [scale] * (1 + len(seasons))
+        fast, slow = (_smooth(np.abs(change), change_seen, rate) for rate in (FAST_RATE, SLOW_RATE))
+        roughness = [_log_ratio(fast, scale), _log_ratio(slow, scale), _log_ratio(scale, size)]
+    level_change = np.zeros_like(y)
+    level_change[:, 1:] = np.diff(level, axis=1) * np.maximum.accumulate(seen, axis=1)[:, :-1]
+    season_changes += [(np.zeros_like(y), np.zeros_like(seen))] * (2 - len(seasons))
+    units += [np.ones_like(y)] * (3 - len(units))
+    logs = [np.log(season) for season in (*seasons, 1)[:2]]
+    channels = [
+        squash(y - level, scale) * seen,
+        squash(level_change, scale),
+        squash(change, units[0]),
+        squash(season_changes[0][0], units[1]),
+        squash(season_changes[1][0], units[2]),
+        *(ratio * seen for ratio in roughness),
+        np.log1p(np.minimum(np.cumsum(seen, axis=1), MOST_AGE)) / 5,
+        np.full_like(y, logs[0] / 4),
+        np.full_like(y, logs[1] / 4),
+        seen,
+        change_seen,
+        season_changes[0][1],
+        season_changes[1][1],
+    ]
+    for further_BT in () if further_PBT is None else further_PBT:
+        channels += _further(further_BT)
+    inputs = np.stack([np.asarray(channel, np.float32) for channel in channels], axis=-1)
+    newest = tuple(_newest_of_phase(values_BT, seen, season) for season in seasons)
+    return Scaled(inputs, level, scale, last, newest)
+
+
+def squash(x: Floats, unit: Floats) -> Floats:
+    """asinh of x in its unit: linear near zero, logarithmic far out; zero where the unit is zero."""
+    return np.asarray(np.arcsinh(np.divide(x, unit, out=np.zeros_like(x), where=unit > 0)))
+
+
+def fill_forward(values_BT: Floats, seen_BT: Mask) -> Floats:
+    """Carry the newest observed value on; NaN before the first."""
+    where = np.where(seen_BT, np.arange(values_BT.shape[1]), 0)
+    return np.asarray(np.take_along_axis(values_BT, np.maximum.accumulate(where, axis=1), axis=1))
+
+
+def _log_ratio(above: Floats, below: Floats) -> Floats:
+    """log(above / below) held within +-7 and a third of its size; 0 where either is 0."""
+    known = (above > 0) & (below > 0)
+    ratio = np.divide(above, below, out=np.ones_like(above), where=known)
+    return np.asarray(np.clip(np.log(np.maximum(ratio, 1e-300)), -7, 7) / 3)
+
+
+def _difference(y: Floats, seen: Mask, lag: int) -> tuple[Floats, Mask]:
+    """y_t - y_{t-lag} and whether both ends were observed."""
+    difference, both = np.zeros_like(y), np.zeros_like(seen)
+    if y.shape[1] > lag:
+        both[:, lag:] = seen[:, lag:] & seen[:, :-lag]
+        difference[:, lag:] = np.where(both[:, lag:], y[:, lag:] - y[:, :-lag], 0.0)
+    return difference, both
+
+
+def _smooth(x_BT: Floats, seen_BT: Mask, rate: float) -> Floats:
+    """Bias-corrected exponential mean over the observed steps; held on hidden ones, 0 before the first.
+
+    Observed steps are moved together, smoothed block by block with one triangular matrix, and moved back.
+    """
+    batch, steps = x_BT.shape
+    order = np.argsort(~seen_BT, axis=1, kind="stable")
+    x = np.take_along_axis(np.where(seen_BT, x_BT, 0.0), order, axis=1)
+    block = 128
+    blocks = -(-steps // block)
+    x = np.pad(x, ((0, 0), (0, blocks * block - steps))).reshape(batch, blocks, block)
+    keep = (1 - rate) ** np.arange(block + 1)
+    powers = np.arange(block)[:, None] - np.arange(block)[None]
+    inside = x @ np.where(powers >= 0, rate * keep[np.maximum(powers, 0)], 0.0).T
+    carried = np.zeros((batch, blocks))
+    for b in range(1, blocks):
+        carried[:, b] = inside[:, b - 1, -1] + carried[:, b - 1] * keep[block]
+    mean = (inside + carried[:, :, None] * keep[1:]).reshape(batch, -1)[:, :steps]
+    mean /= -np.expm1(np.log1p(-rate) * np.arange(1, steps + 1))
+    count = np.cumsum(seen_BT, axis=1)
+    held = np.take_along_axis(mean, np.maximum(count - 1, 0), axis=1)
+    return np.where(count > 0, held, 0.0)
+
+
+def _window_mean(y: Floats, seen: Mask, window: int) -> Floats:
+    """Mean of the observed values among the last ``window``; held on hidden steps, NaN before the first.
+
+    Every sum is of two partial sums that start afresh at a block's edge, so no absurd value lingers in it.
+    """
+    count = _window_sum(seen.astype(np.float64), window)
+    mean = np.divide(_window_sum(y, window), count, out=np.full_like(y, np.nan), where=count > 0)
+    return fill_forward(mean, seen)
+
+
+def _window_sum(x: Floats, window: int) -> Floats:
+    batch, steps = x.shape
+    blocks = -(-steps // window)
+    padded = np.pad(x, ((0, 0), (0, blocks * window - steps))).reshape(batch, blocks, window)
+    up_to = np.cumsum(padded, axis=2)
+    after = np.cumsum(padded[:, :, ::-1], axis=2)[:, :, ::-1]  # sum from here to the end of the block
+    before = np.zeros_like(after)
+    before[:, 1:, :-1] = after[:, :-1, 1:]
+    return np.asarray((up_to + before).reshape(batch, -1)[:, :steps])
+
+
+def _newest_of_phase(values: Floats, seen: Mask, season: int) -> Floats:
+    """For every step the newest observed value a whole number of seasons back (0 included); NaN where none was."""
+    batch, steps = values.shape
+    rows = -(-steps // season)
+    pad = ((0, 0), (0, rows * season - steps))
+    table = np.pad(values, pad, constant_values=np.nan).reshape(batch, rows, season)
+    known = np.pad(seen, pad).reshape(batch, rows, season)
+    where = np.maximum.accumulate(np.where(known, np.arange(rows)[:, None], 0), axis=1)
+    return np.take_along_axis(table, where, axis=1).reshape(batch, -1)[:, :steps]
+
+
+def _further(values_BT: Floats) -> list[NDArray[np.generic]]:
+    """The three channels of a past-only input, under a running mean and scale of its own."""
+    seen = np.isfinite(values_BT)
+    x = np.where(seen, values_BT, 0.0)
+    mean = _smooth(x, seen, SLOW_RATE)
+    spread = np.maximum(_smooth(np.abs(x - mean), seen, SLOW_RATE), 1e-9 * np.abs(mean))
+    change, both = _difference(x, seen, 1)
+    return [squash(x - mean, spread) * seen, squash(change, spread) * both, seen]
+
+
+
+class Question(NamedTuple):
+    """What the head is asked: N origins, K steps ahead.  Everything is normalised by level and scale at the origin."""
+
+    features_NKF: Floats
+    candidates_NKA: Floats  # in the order of CANDIDATES; 0 where not available
+    available_NKA: Mask
+    path_KJ: Floats
+
+
+def ask(scaled: Scaled, rows_N: NDArray[np.int64], origins_N: NDArray[np.int64], steps_K: NDArray[np.int64],
+        seasons: tuple[int, ...]) -> Question:
+    """Put the question to the head: at these origins, what comes ``steps_K`` steps later?
+
+    Args:
+        scaled: the series.
+        rows_N: which series each origin belongs to.
+        origins_N: the last step known.
+        steps_K: steps ahead, 1 ... REACH.
+        seasons: the season lengths of the scaling.
+    """
+    level_N = scaled.level_BT[rows_N, origins_N]
+    scale_N = scaled.scale_BT[rows_N, origins_N]
+    last_N = scaled.last_BT[rows_N, origins_N]
+    shape = (len(origins_N), len(steps_K))
+    found_NKA = np.full((*shape, CANDIDATES), np.nan)
+    found_NKA[..., 0] = level_N[:, None]
+    found_NKA[..., 1] = last_N[:, None]
+    for place, (season, newest_BT) in enumerate(zip(seasons, scaled.newest_BT, strict=True), start=2):
+        if season > 1:
+            at_NK = origins_N[:, None] + steps_K - -(-steps_K // season) * season
+            found_NKA[..., place] = np.where(at_NK >= 0, newest_BT[rows_N[:, None], np.maximum(at_NK, 0)], np.nan)
+    return question_from(found_NKA, level_N, scale_N, steps_K, seasons)
+
+
+def question_from(found_NKA: Floats, level_N: Floats, scale_N: Floats, steps_K: NDArray[np.int64],
+                  seasons: tuple[int, ...]) -> Question:
+    """Normalise candidates given in original units (NaN where there is none) and describe the steps ahead."""
+    available_NKA = np.isfinite(found_NKA)
+    away_NKA = np.where(available_NKA, found_NKA - level_N[:, None, None], 0.0)
+    unit_NKA = np.broadcast_to(scale_N[:, None, None], away_NKA.shape)
+    candidates_NKA = np.divide(away_NKA, unit_NKA, out=np.zeros_like(away_NKA), where=unit_NKA > 0)
+    described_KF, path_KJ = _describe(tuple(int(step) for step in steps_K), seasons)
+    features_NKF = np.empty((*found_NKA.shape[:2], FEATURES))
+    features_NKF[..., :3] = np.arcsinh(candidates_NKA[..., 1:])
+    features_NKF[..., 3:6] = available_NKA[..., 1:]
+    features_NKF[..., 6:] = described_KF
+    return Question(features_NKF, candidates_NKA, available_NKA, path_KJ)
+
+
+@lru_cache(maxsize=4096)
+def _describe(steps: tuple[int, ...], seasons: tuple[int, ...]) -> tuple[Floats, Floats]:
+    """What is known of the steps ahead themselves: how far, at which phase, and the path's polynomials there."""
+    steps_K = np.asarray(steps, np.float64)
+    columns = [np.log(steps_K) / 4, steps_K / REACH]
+    for season in (*seasons, 1)[:2]:
+        turn = 2 * np.pi * steps_K / season
+        columns += [np.sin(turn), np.cos(turn)] if season > 1 else [np.zeros_like(turn)] * 2
+    columns += [np.full_like(steps_K, np.log(season) / 4) for season in (*seasons, 1)[:2]]
+    return np.stack(columns, axis=-1), chebvander(2 * steps_K / REACH - 1, PATH - 1)

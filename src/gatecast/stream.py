@@ -1,0 +1,202 @@
+"""One value at a time: the same arithmetic as a whole pass, with the state kept; the cost does not grow with history.
+
+A test holds ``Stream`` to ``scaling.scale_series`` and ``runtime.read`` on whole series.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from gatecast import runtime
+from gatecast.config import DIRECT_HORIZON
+from gatecast.modelfile import Model
+from gatecast.scaling import (
+    CANDIDATES,
+    FAST_RATE,
+    FLOOR,
+    MOST_AGE,
+    SIZE_RATE,
+    SLOW_RATE,
+    Fixed,
+    Floats,
+    question_from,
+)
+
+
+class _Mean:
+    """A bias-corrected exponential mean."""
+
+    __slots__ = ("_keep", "_rate", "_sum", "value")
+
+    def __init__(self, rate: float) -> None:
+        self._rate, self._keep, self._sum, self.value = rate, 1.0, 0.0, 0.0
+
+    def absorb(self, x: float) -> None:
+        self._keep *= 1 - self._rate
+        self._sum += self._rate * (x - self._sum)
+        self.value = self._sum / (1 - self._keep)
+
+
+class _Season:
+    """The last season's values as they came, and the newest observed value of every phase."""
+
+    __slots__ = ("length", "newest", "raw")
+
+    def __init__(self, length: int) -> None:
+        self.length = length
+        self.raw, self.newest = np.full(length, np.nan), np.full(length, np.nan)
+
+
+class _Further:
+    """A past-only input under its own running mean and spread."""
+
+    __slots__ = ("before", "mean", "spread")
+
+    def __init__(self) -> None:
+        self.mean, self.spread, self.before = _Mean(SLOW_RATE), _Mean(SLOW_RATE), math.nan
+
+    def read(self, x: float) -> tuple[float, float, float]:
+        seen = math.isfinite(x)
+        change = x - self.before if seen and math.isfinite(self.before) else math.nan
+        if seen:
+            self.mean.absorb(x)
+            self.spread.absorb(abs(x - self.mean.value))
+        self.before = x
+        unit = max(self.spread.value, 1e-9 * abs(self.mean.value))
+        value = _squash(x - self.mean.value, unit) if seen else 0.0
+        return value, _squash(change, unit) if math.isfinite(change) else 0.0, float(seen)
+
+
+class Stream:
+    """A model reading one series, value by value."""
+
+    def __init__(self, model: Model) -> None:
+        """Start before the first value."""
+        self._model = model
+        scaling = model.scaling
+        self._seasons = [_Season(length) for length in scaling.seasons]
+        rate = getattr(scaling, "rate", 0.1)
+        self._size, self._short, self._long = _Mean(SIZE_RATE), _Mean(rate), _Mean(rate)
+        self._fast, self._slow = _Mean(FAST_RATE), _Mean(SLOW_RATE)
+        self._step, self._age, self._has_season = -1, 0, False
+        self._level = scaling.level if isinstance(scaling, Fixed) else 0.0
+        self._scale = scaling.scale if isinstance(scaling, Fixed) else 0.0
+        self._before, self._last = math.nan, math.nan
+        self._further = [_Further() for _ in model.inputs]
+        self._states = runtime.start(model.weights, 1)
+        self._h_ND = np.zeros((1, model.weights.units))
+
+    def update(self, value: float, further: Sequence[float] = ()) -> None:
+        """Read the next step; NaN is a missing value, which is a hidden step.
+
+        Args:
+            value: the series' value in original units.
+            further: the past-only inputs at this step; left out, they are missing.
+        """
+        x = self._scale_step(float(value))
+        for place, reader in enumerate(self._further):
+            x.extend(reader.read(float(further[place]) if place < len(further) else math.nan))
+        # the inputs pass through float32, as they do in training
+        x_BC = np.asarray(x, np.float32)[None].astype(np.float64)
+        self._h_ND, self._states = runtime.step(self._model.weights, x_BC, self._states)
+
+    def forecast(self, horizon: int) -> Floats:
+        """Quantiles of the next steps, (horizon, Q), in original units.
+
+        Beyond the direct horizon the state runs on over hidden steps.
+        """
+        direct = self._forecast(np.arange(1, min(horizon, DIRECT_HORIZON) + 1))
+        if horizon <= DIRECT_HORIZON:
+            return direct
+        ahead = self.copy()
+        for _ in range(DIRECT_HORIZON):
+            ahead.update(math.nan)
+        return np.concatenate([direct, ahead.forecast(horizon - DIRECT_HORIZON)])
+
+    def copy(self) -> Stream:
+        """An independent stream in the same state."""
+        other = copy.copy(self)
+        for name in ("_seasons", "_size", "_short", "_long", "_fast", "_slow", "_further"):
+            setattr(other, name, copy.deepcopy(getattr(self, name)))
+        return other
+
+    def _forecast(self, steps_K: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
+        found_NKA = np.full((1, len(steps_K), CANDIDATES), np.nan)
+        found_NKA[..., 0], found_NKA[..., 1] = self._level, self._last
+        for place, season in enumerate(self._seasons, start=2):
+            if season.length > 1:
+                found_NKA[0, :, place] = season.newest[(self._step + steps_K) % season.length]
+        level_N, scale_N = np.array([self._level]), np.array([self._scale])
+        question = question_from(found_NKA, level_N, scale_N, steps_K, self._model.scaling.seasons)
+        quantiles_NKQ = runtime.answer(self._model.weights.head, self._h_ND, question)
+        return runtime.in_units(quantiles_NKQ, level_N, scale_N, self._model.widening_KQ, steps_K)[0]
+
+    def _scale_step(self, value: float) -> list[float]:
+        """Absorb a value into level and scale; returns the input channels of this step, in the order of CHANNELS."""
+        scaling = self._model.scaling
+        seen = math.isfinite(value)
+        self._step += 1
+        change = value - self._before if seen and math.isfinite(self._before) else math.nan
+        season_changes = []
+        for season in self._seasons:
+            at = self._step % season.length
+            season_changes.append(value - season.raw[at] if seen and math.isfinite(season.raw[at]) else math.nan)
+            season.raw[at] = value if seen else math.nan
+            if seen:
+                season.newest[at] = value
+        self._before, old_level, started = value if seen else math.nan, self._level, self._age > 0
+        if seen:
+            self._last = value
+            self._age += 1
+        level_change, roughness = 0.0, [0.0, 0.0, 0.0]
+        units = [self._scale] * 3
+        if isinstance(scaling, Fixed):
+            units = [scaling.change, *scaling.season_changes, 1.0]
+        else:
+            self._absorb(value, change, season_changes[0])
+            units = [self._scale] * 3
+            level_change = self._level - old_level if started else 0.0
+            roughness = [
+                _log_ratio(self._fast.value, self._scale),
+                _log_ratio(self._slow.value, self._scale),
+                _log_ratio(self._scale, self._size.value),
+            ]
+        changes = [change, *season_changes, math.nan][:3]
+        lengths = [season.length for season in self._seasons]
+        return [
+            _squash(value - self._level, self._scale) if seen else 0.0,
+            _squash(level_change, self._scale),
+            *(_squash(x, unit) if math.isfinite(x) else 0.0 for x, unit in zip(changes, units, strict=False)),
+            *(ratio if seen else 0.0 for ratio in roughness),
+            math.log1p(min(self._age, MOST_AGE)) / 5,
+            *(math.log(length) / 4 for length in (*lengths, 1)[:2]),
+            float(seen),
+            *(float(math.isfinite(x)) for x in changes),
+        ]
+
+    def _absorb(self, value: float, change: float, season_change: float) -> None:
+        """Running level and scale."""
+        if math.isfinite(value):
+            raw = self._seasons[0].raw
+            self._level = value if len(raw) == 1 else float(np.mean(raw[np.isfinite(raw)]))
+            self._size.absorb(abs(value))
+        if math.isfinite(change):
+            for mean in (self._short, self._fast, self._slow):
+                mean.absorb(abs(change))
+        if math.isfinite(season_change):
+            self._has_season = True
+            self._long.absorb(abs(season_change))
+        followed = self._long.value if self._has_season else self._short.value
+        self._scale = max(followed, FLOOR * self._size.value)
+
+
+def _squash(x: float, unit: float) -> float:
+    return math.asinh(x / unit) if unit > 0 else 0.0
+
+
+def _log_ratio(above: float, below: float) -> float:
+    return max(-7.0, min(7.0, math.log(above / below))) / 3 if above > 0 and below > 0 else 0.0

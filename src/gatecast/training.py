@@ -1,0 +1,284 @@
+"""The training loop, in the open: sample windows, ask, compare, step; keep the best weights seen on validation.
+
+Without a time budget the number of updates follows from the data alone, and a run repeats bit for bit on one machine.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import copy
+import time
+from collections.abc import Callable, Iterator
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from gatecast import runtime
+from gatecast.config import NetworkConfig, TrainingConfig
+from gatecast.network import Asked, Network, export, pinball_loss, to_tensors
+from gatecast.scaling import CANDIDATES, PATH, Floats, Scaling
+from gatecast.windows import Batch, TrainingSet, sample, training_set, validation_batch
+
+CHECKS = 20  # looks at the validation part, evenly spread over the updates
+PATIENCE = 8  # looks without an improvement after which training stops
+LARGEST_ERROR = 20.0  # one absurd truth weighs no more than this many scales
+AVERAGING = 0.02  # share of the newest weights in the average that is judged and kept
+BETAS = (0.9, 0.999)
+RUN_IN = 4  # contexts the state runs in before a refit looks at it
+RIDGES = (1e-10, 1e-7, 1e-4)
+
+
+class Progress(NamedTuple):
+    """What a progress bar may show."""
+
+    update: int
+    updates: int
+    loss: float
+    validation: float | None
+
+
+class Trained(NamedTuple):
+    """What training leaves."""
+
+    arrays: dict[str, np.ndarray[Any, Any]]
+    validation: float  # pinball loss in units of the training part's mean absolute change
+    history: list[tuple[int, float, float]]  # update, training loss, validation loss
+    updates: int  # made
+    best_update: int
+    readout: bool  # whether the refitted path was kept
+    interrupted: bool
+
+
+def updates_for(steps: int) -> int:
+    """How many updates the data alone ask for: 1,000 from 2,000 observed steps on, at least 300."""
+    return int(np.clip(steps // 2, 300, 1000))
+
+
+def train(
+    values_ST: Floats,
+    training: int,
+    scaling: Scaling,
+    configs: tuple[NetworkConfig, TrainingConfig],
+    further_PST: Floats | None = None,
+    device: str = "cpu",
+    progress: Callable[[Progress], None] | None = None,
+) -> Trained:
+    """Train one network on the columns before ``training``; the columns after it only choose the weights kept.
+
+    Args:
+        values_ST: series in original units, padded with NaN on the left.
+        training: number of columns that are the training part; the rest is the validation part.
+        scaling: how the series are scaled.
+        configs: the network's and the training's settings.
+        further_PST: past-only inputs.
+        device: where to train, as torch names it.
+        progress: called after every update.
+
+    Ctrl-C stops the loop; the best weights so far are returned and ``interrupted`` is set.
+    """
+    shape, config = configs
+    rng = np.random.default_rng(config.seed)
+    data = training_set(values_ST, training, scaling, rng, further_PST, config.hide > 0)
+    updates = config.updates if config.updates is not None else updates_for(int(np.isfinite(values_ST).sum()))
+    horizon = min(config.horizon, max(1, training - 2))
+    size = (config.batch, config.origins, config.steps)
+    place = torch.device(device)
+    judge = validation_batch(data, config.context, horizon)
+    with _own_random_numbers(config.seed, place):
+        network = Network(shape, 0 if further_PST is None else len(further_PST)).to(place)
+        weights = flatten(network)
+        adam = Adam(weights, config.weight_decay)
+        average, best = weights.data.clone(), weights.data.clone()
+        best_loss, best_update = _judge(network, judge, place), 0
+        history: list[tuple[int, float, float]] = []
+        update, waited, interrupted = 0, 0, False
+        looks = {round(updates * (look + 1) / CHECKS) for look in range(CHECKS)}
+        try:
+            # ---------------------------------------------------------------------------------------------------
+            # The training loop
+            # ---------------------------------------------------------------------------------------------------
+            while update < updates:
+                batch = sample(data, config.context, horizon, size, config.hide, rng)
+                weights.gradient.zero_()
+                loss = _loss(network, batch, place)
+                loss.backward()  # type: ignore[no-untyped-call]
+                adam.step(one_cycle(update, updates, config.learning_rate), config.clip)
+                average.lerp_(weights.data, AVERAGING)
+                update += 1
+                validation = None
+                if update in looks:
+                    live = weights.data.clone()
+                    weights.data.copy_(average)
+                    validation = _judge(network, judge, place)
+                    weights.data.copy_(live)
+                    history.append((update, float(loss.detach()), validation))
+                    waited += 1
+                    if validation < best_loss:
+                        best, best_loss, best_update, waited = average.clone(), validation, update, 0
+                if progress is not None:
+                    progress(Progress(update, updates, float(loss.detach()), validation))
+                if waited >= PATIENCE:
+                    break
+        except KeyboardInterrupt:
+            interrupted = True
+        weights.data.copy_(best)
+        readout = False
+        if config.readout and update and not interrupted:
+            best_loss, readout = _refit_path(network, data, judge, best_loss, (config, horizon, rng))
+    return Trained(export(network), best_loss, history, update, best_update, readout, interrupted)
+
+
+class Flat(NamedTuple):
+    """All weights of a network as one vector, and their gradients as another; the network's own tensors are views."""
+
+    data: Tensor
+    gradient: Tensor
+
+
+def flatten(network: Network) -> Flat:
+    """Lay a network's weights end to end, so that an update is a handful of vector operations."""
+    parameters = list(network.parameters())
+    data = torch.cat([parameter.detach().flatten() for parameter in parameters])
+    flat = Flat(data, torch.zeros_like(data))
+    begin = 0
+    for parameter in parameters:
+        end = begin + parameter.numel()
+        parameter.data = data[begin:end].view_as(parameter)
+        parameter.grad = flat.gradient[begin:end].view_as(parameter)
+        begin = end
+    return flat
+
+
+class Adam:
+    """Adam with decoupled weight decay (Kingma & Ba 2015; Loshchilov & Hutter 2019) on one vector.
+
+    torch.optim computes the same (a test compares them); its first step imports the compiler, which costs more than
+    training these networks does.
+    """
+
+    def __init__(self, weights: Flat, weight_decay: float) -> None:
+        self.weights, self.weight_decay, self.steps = weights, weight_decay, 0
+        self.mean, self.square = torch.zeros_like(weights.data), torch.zeros_like(weights.data)
+
+    def step(self, rate: float, clip: float) -> None:
+        """Clip the gradient to the norm ``clip`` and move the weights against it."""
+        gradient = self.weights.gradient
+        norm = float(torch.linalg.vector_norm(gradient))
+        gradient.mul_(min(1.0, clip / (norm + 1e-6)))
+        self.steps += 1
+        self.mean.lerp_(gradient, 1 - BETAS[0])
+        self.square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
+        spread = (self.square / (1 - BETAS[1] ** self.steps)).sqrt_().add_(1e-8)
+        self.weights.data.mul_(1 - rate * self.weight_decay)
+        self.weights.data.addcdiv_(self.mean, spread, value=-rate / (1 - BETAS[0] ** self.steps))
+
+
+def one_cycle(update: int, updates: int, peak: float) -> float:
+    """The learning rate of an update: up over the first tenth, then down to almost nothing (Smith & Topin 2018)."""
+    warm = max(1.0, 0.1 * updates)
+    if update < warm:
+        return peak * (0.04 + 0.96 * 0.5 * (1 - np.cos(np.pi * update / warm)))
+    return peak * (1e-5 + 0.5 * (1 + np.cos(np.pi * (update - warm) / max(1.0, updates - warm))))
+
+
+def _loss(network: Network, batch: Batch, place: torch.device) -> Tensor:
+    """Mean pinball loss of a batch, each error in scales of its origin."""
+    inputs_BTC = torch.from_numpy(batch.inputs_BTC).to(place)
+    h_BTD = network.read(inputs_BTC)
+    within_BN = torch.from_numpy(batch.within_BN).to(place)
+    h_BND = h_BTD.gather(1, within_BN[..., None].expand(-1, -1, h_BTD.shape[-1]))
+    truth_NK = torch.as_tensor(batch.truth_NK, dtype=torch.float32, device=place)
+    known_NK = torch.from_numpy(batch.known_NK).to(place)
+    quantiles_NKQ = network(h_BND.flatten(0, 1), to_tensors(batch.question, place))
+    loss_NK = pinball_loss(truth_NK, quantiles_NKQ).clamp(max=LARGEST_ERROR)
+    return (loss_NK * known_NK).sum() / known_NK.sum().clamp(min=1)
+
+
+@torch.no_grad()
+def _judge(network: Network, batch: Batch, place: torch.device) -> float:
+    """Mean pinball loss over the validation part, in units of the series' mean absolute change."""
+    network.eval()
+    h_BTD = network.read(torch.from_numpy(batch.inputs_BTC).to(place))
+    network.train()
+    rows = torch.arange(len(h_BTD), device=place)[:, None]
+    h_ND = h_BTD[rows, torch.from_numpy(batch.within_BN).to(place)].flatten(0, 1)
+    asked: Asked = to_tensors(batch.question, place)
+    truth_NK = torch.as_tensor(batch.truth_NK, dtype=torch.float32, device=place)
+    loss_NK = pinball_loss(truth_NK, network(h_ND, asked)).cpu().numpy() * batch.scale_N[:, None]
+    return float(np.mean(loss_NK[batch.known_NK])) if batch.known_NK.any() else float("inf")
+
+
+@contextlib.contextmanager
+def _own_random_numbers(seed: int, place: torch.device) -> Iterator[None]:
+    """Seeded random numbers and one thread inside; outside, torch is left as it was found.
+
+    These networks are small: a second thread gains nothing, and where a core is busy it costs much.
+    """
+    threads = torch.get_num_threads()
+    with torch.random.fork_rng(devices=[place] if place.type == "cuda" else []):
+        torch.manual_seed(seed)
+        torch.set_num_threads(1)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(threads)
+
+
+def _refit_path(
+    network: Network,
+    data: TrainingSet,
+    judge: Batch,
+    best_loss: float,
+    how: tuple[TrainingConfig, int, np.random.Generator],
+) -> tuple[float, bool]:
+    """Offer least-squares refits of the path, the centre's linear part; keep the best if validation gets better.
+
+    Gradient steps leave a noise-free signal at an error of their own step size; the path is linear in the state, so its
+    best weights are one linear system away (a ridge read-out, as in Jaeger 2001, "The echo state approach").  Offered
+    on top of what mixture and correction say, and alone, from the level.
+    """
+    config, horizon, rng = how
+    place = next(network.parameters()).device
+    batch = sample(data, RUN_IN * config.context, horizon, (64, 12, horizon), 0.0, rng)
+    use_N = batch.known_NK.all(1)
+    if use_N.sum() < 2 * network.path.in_features:
+        return best_loss, False
+    weights = runtime.weights_from_arrays(export(network))
+    h_BTD, _ = runtime.read(weights, batch.inputs_BTC)
+    h_ND = np.take_along_axis(h_BTD, batch.within_BN[..., None], axis=1).reshape(-1, weights.units)
+    kept = copy.deepcopy(network.state_dict())
+    improved = False
+    for alone in (False, True):
+        offered = copy.deepcopy(kept)
+        offered["path.weight"].zero_()
+        offered["path.bias"].zero_()
+        if alone:
+            offered["out.weight"][: CANDIDATES + 1] = 0
+            offered["out.bias"][: CANDIDATES + 1] = 0
+            offered["out.bias"][0] = 40.0  # the level, and nothing else, in the mixture
+        network.load_state_dict(offered)
+        rest = runtime.answer(runtime.weights_from_arrays(export(network)).head, h_ND, batch.question)
+        left_NK = np.clip(batch.truth_NK - rest[..., rest.shape[-1] // 2], -LARGEST_ERROR, LARGEST_ERROR)
+        for path_DJ, bias_J in _ridge(h_ND[use_N], left_NK[use_N], batch.question.path_KJ):
+            offered["path.weight"] = torch.as_tensor(path_DJ.T, dtype=torch.float32, device=place)
+            offered["path.bias"] = torch.as_tensor(bias_J, dtype=torch.float32, device=place)
+            network.load_state_dict(offered)
+            loss = _judge(network, judge, place)
+            if loss < best_loss:
+                best_loss, improved, best = loss, True, copy.deepcopy(offered)
+    network.load_state_dict(best if improved else kept)
+    return best_loss, improved
+
+
+def _ridge(h_ND: Floats, left_NK: Floats, path_KJ: Floats) -> Iterator[tuple[Floats, Floats]]:
+    """Least squares for left = [h, 1] W path', with a ridge; the two small eigenproblems serve every ridge."""
+    h1_ND = np.concatenate([h_ND, np.ones((len(h_ND), 1))], axis=1)
+    of_state, u = np.linalg.eigh(h1_ND.T @ h1_ND)
+    of_path, v = np.linalg.eigh(path_KJ.T @ path_KJ)
+    turned = u.T @ (h1_ND.T @ left_NK @ path_KJ) @ v
+    power = np.maximum(of_state, 0)[:, None] * np.maximum(of_path, 0)
+    for ridge in RIDGES:
+        solved = u @ (turned / (power + ridge * power.mean())) @ v.T
+        yield solved[:-1].reshape(-1, PATH), solved[-1]

@@ -1,0 +1,251 @@
+"""Named sets are what they say, files are read as they are, and a file that cannot be read says why."""
+
+import gzip
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from gatecast.errors import DataError, SettingsError
+from gatecast.frequency import show_time
+from gatecast.sources import DATASETS, chirp, load, sine
+
+CSV = "Date,Sales,Visitors\n2020-01-30,10,1\n2020-01-31,20,2\n2020-02-01,,3\n2020-02-02,40.5,4\n"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def to(content, name="shop.csv"):
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return str(path)
+
+    return to
+
+
+def refused(path, pattern, error=DataError, **arguments):
+    with pytest.raises(error, match=pattern) as caught:
+        load(path, **arguments)
+    assert "\n" not in str(caught.value)
+
+
+# ------------------------------------------------------------------------------------------- named sets
+
+SETS = {  # steps, first and last time, code, missing values
+    "sine": (5001, "0", "5000", "1", 0),
+    "sp500": (4697, "2000-01-03", "2018-08-31", "B", 0),
+    "sunspots": (309, "1700-01-01", "2008-01-01", "YS", 0),
+    "co2": (2284, "1958-03-29", "2001-12-29", "W", 59),
+    "nile": (100, "1871-01-01", "1970-01-01", "YS", 0),
+    "elnino": (732, "1950-01-01", "2010-12-01", "MS", 0),
+    "inflation": (202, "1959-04-01", "2009-07-01", "QS", 0),
+}
+
+
+def test_every_set_is_in_the_table():
+    assert list(SETS) == list(DATASETS)
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_named_set_is_what_it_says(name):
+    source = load(name)
+    panel = source.panel
+    missing = int(np.isnan(panel.values).sum())
+    ends = show_time(panel.times[0]), show_time(panel.times[-1])
+    assert (len(panel.values), *ends, panel.frequency.code, missing) == SETS[name]
+    assert (len(panel), panel.filled) == (1, 0)
+    assert source.title
+    assert source.unit
+    assert source.about.endswith(".")
+    assert (source.name, source.season_length) == (name, DATASETS[name].season_length)
+
+
+def test_the_sine_is_the_course_s():
+    source = load("sine")
+    np.testing.assert_array_equal(source.panel.values, np.sin(1 + 2 * np.pi * np.arange(5001) / 100))
+    assert (source.scaling, source.period, source.season_length) == ("fixed", 100, (1,))
+
+
+def test_the_index_is_its_close_with_volume_beside_it():
+    source = load("sp500", inputs=["Volume"])
+    assert (source.panel.values[0], source.panel.values[-1]) == (1455.219971, 2901.52002)
+    assert source.panel.inputs["Volume"][0] == 931_800_000
+    assert (source.scaling, source.unit) == ("running", "points")
+    volume = load("sp500", target="Volume")
+    assert volume.panel.values[0] == 931_800_000
+    assert volume.unit == "Volume"
+
+
+def test_spot_values_of_the_samples():
+    assert load("elnino").panel.values[[0, 1, 12, -1]].tolist() == [23.11, 24.2, 24.19, 22.07]
+    assert load("inflation").panel.values[[0, -1]].tolist() == [2.34, 3.56]
+    assert load("co2").panel.values[[0, -1]].tolist() == [316.1, 371.5]
+    assert np.isnan(load("co2").panel.values[6])
+
+
+def test_an_unknown_name_is_refused_with_the_nearest_and_the_list():
+    refused("sin", r"unknown data set 'sin'\. Did you mean 'sine'\? Known sets: sine, sp500,", SettingsError)
+    refused("zzz", r"unknown data set 'zzz'\. Known sets", SettingsError)
+    refused("sp500", "'volume' is not in the table. Did you mean 'Volume'", SettingsError, inputs=["volume"])
+
+
+# ------------------------------------------------------------------------------------------- waves
+
+
+def test_waves_are_seeded_and_scale_with_their_amplitude():
+    np.testing.assert_array_equal(sine(200, noise=0.1, seed=3), sine(200, noise=0.1, seed=3))
+    assert (sine(200, noise=0.1, seed=3) != sine(200, noise=0.1, seed=4)).all()
+    np.testing.assert_allclose(sine(200, amplitude=3, period=37, phase=0.2), 3 * sine(200, period=37, phase=0.2))
+    noise = sine(5001, noise=0.1) - sine(5001)
+    assert 0.09 < noise.std() < 0.11
+
+
+def test_a_chirp_starts_and_ends_at_its_periods():
+    wave = chirp(20_001, first_period=200, last_period=50)
+    rises = np.flatnonzero((wave[:-1] < 0) & (wave[1:] >= 0))
+    np.testing.assert_allclose(np.diff(rises)[[0, -1]], [200, 50], rtol=0.06)  # a cycle is long enough to change in
+    np.testing.assert_allclose(chirp(500, first_period=80, last_period=80, phase=1), sine(500, period=80), atol=1e-12)
+
+
+# ------------------------------------------------------------------------------------------- files
+
+
+def test_a_csv_is_read_with_its_missing_values(write):
+    source = load(write(CSV), inputs=["Visitors"])
+    np.testing.assert_array_equal(source.panel.values, [10, 20, np.nan, 40.5])
+    assert source.panel.inputs["Visitors"].tolist() == [1, 2, 3, 4]
+    assert (source.name, source.title, source.unit, source.scaling) == ("shop", "Sales", "Sales", "auto")
+    assert source.about == "shop.csv: 4 steps, daily."
+    assert (source.season_length, source.period) == ((7,), None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv.gz", gzip.compress(CSV.encode())),
+        ("a.txt", CSV),
+        ("a", CSV.replace(",", ";")),
+        ("a.tsv", CSV.replace(",", "\t")),
+        ("a.csv", CSV.replace("\n", "\r\n")),
+        ("b.csv", b"\xef\xbb\xbf" + CSV.encode()),
+        ("c.csv", "\n\n" + CSV + "\n\n"),
+        ("d.csv", CSV.replace("Date,Sales", '"Date" , "Sales"')),
+        ("e.csv", CSV.replace(",", ", ")),
+    ],
+)
+def test_the_usual_spellings_of_a_csv_are_the_same_table(write, name, content):
+    panel = load(write(content, name)).panel
+    np.testing.assert_array_equal(panel.values, [10, 20, np.nan, 40.5])
+    assert panel.names.ds.strip('" ') == "Date"
+
+
+def test_parquet_is_read(tmp_path):
+    frame = pd.DataFrame({"ds": pd.date_range("2020-01-31", periods=4, freq="ME"), "y": [1.0, 2, None, 4]})
+    frame.to_parquet(tmp_path / "a.parquet")
+    source = load(str(tmp_path / "a.parquet"))
+    np.testing.assert_array_equal(source.panel.values, [1, 2, np.nan, 4])
+    assert (source.name, source.panel.frequency.code, source.season_length) == ("a", "ME", (12,))
+
+
+def test_a_file_of_one_column_is_numbered_and_keeps_its_empty_lines(write):
+    panel = load(write("v\n1\n2\n\n4\n")).panel
+    np.testing.assert_array_equal(panel.values, [1, 2, np.nan, 4])
+    assert panel.times.tolist() == [0, 1, 2, 3]
+
+
+def test_several_series_in_one_file(write):
+    source = load(
+        write("shop,Date,Sales\na,2020-01-01,1\nNA,2020-01-01,5\na,2020-01-02,2\nNA,2020-01-02,6\n"), series_id="shop"
+    )
+    assert source.panel.ids == ("a", "NA")
+    assert source.about == "shop.csv: 2 series, 4 steps, daily."
+
+
+def test_a_named_set_wins_over_a_file_and_a_plain_word_can_be_a_file(write, tmp_path, monkeypatch):
+    write(CSV, "sine")
+    write(CSV, "shop")
+    monkeypatch.chdir(tmp_path)
+    assert len(load("sine").panel.values) == 5001
+    assert len(load("shop").panel.values) == 4
+
+
+@pytest.mark.parametrize(
+    ("content", "pattern"),
+    [
+        ("", r"shop\.csv: is empty"),
+        ("\n \n", "is empty"),
+        ("Date,Sales\n", r"has a header \(Date, Sales\) and no rows"),
+        ("Date,Sales", "and no rows"),
+        (b"Date,Sales\n2020,\0\1", "is binary"),
+        (b"\x89PNG\r\n\x1a\n\0\0\0", "is binary"),
+        ("Größe,v\n1,2\n".encode("latin-1"), "is not UTF-8 text"),
+        ("Ort,Date,v\nKöln,2020-01-01,2\n".encode("latin-1"), "is not UTF-8 text"),
+        (
+            "Date,v\n2020-01-01,1\n2020-01-02,1,234\n",
+            r"row 2 has 3 cells where the header has 2: '2020-01-02,1,234'.*thousands",
+        ),
+        ("\nDate,v\n2020-01-01,1\n2020-01-02\n", r"row 2 has 1 cells where the header has 2: '2020-01-02'"),
+        ('Date,v\n2020-01-01,1\n2020-01-02,"1,234"\n', r"row 2 of column 'v' holds '1,234', which is not a number"),
+        ("Date;v\n2020-01-01;1\n2020-01-02;1,5\n", "row 2 of column 'v' holds '1,5'"),
+        ("Date,v\n2020-01-01,1\n2020-01-02,\n2020-01-03,x\n2020-01-04,4", "row 3 of column 'v' holds 'x'"),
+        ("2020-01-01,1\n2020-01-02,2\n", "has no header: the first line is '2020-01-01,1'"),
+        ("Date,v,v\n2020-01-01,1,2\n", "the column name 'v' appears twice"),
+        ("Date,v\n2020-01-02,1\n2020-01-01,2\n", "row 2 goes back in time"),
+        ("Date,v\n2020-01-02,1\n2020-01-02,2\n", "rows 1 and 2 have the same time"),
+        ("Date,v\n2020-01-02,1\n", "holds a single value"),
+        ("Date,v\n01/02/2020,1\n02/02/2020,2\n", "2020-02-01 read day first and 2020-01-02 read month first"),
+    ],
+)
+def test_a_file_that_cannot_be_forecast_says_why(write, content, pattern):
+    refused(write(content), pattern)
+
+
+def test_a_wrong_column_of_a_file_is_a_setting(write):
+    refused(write(CSV), r"shop\.csv: target column 'sales' is not", SettingsError, target="sales")
+
+
+def test_what_is_no_file_or_a_damaged_one_says_so(write, tmp_path):
+    refused(str(tmp_path / "none.csv"), r"none\.csv: file not found")
+    refused("none.csv", "none.csv: file not found")
+    refused(str(tmp_path), "is a folder")
+    refused(write(b"PAR1 and then nothing", "a.parquet"), "is a damaged Parquet file")
+    refused(write(CSV, "b.parquet"), "is called Parquet but is not")
+    refused(write(b"", "c.parquet"), "is empty")
+    refused(write(gzip.compress(CSV.encode())[:-12], "d.csv.gz"), "is a damaged gzip file")
+    refused(write(gzip.compress(b""), "e.csv.gz"), "is empty")
+
+
+def test_reading_loads_no_heavy_package(write):
+    """A fresh process reads every set, a CSV and a Parquet file, meets a bad cell, and writes a forecast frame."""
+    days = write("Date,v,shop\n31/1/2020,1,a\n1/2/2020, 3,a\n3/2/2020,NA,a\n", "days.csv")
+    bad = write("Date,v\n2020-01-31,1\n2020-02-02,x\n", "bad.csv")
+    code = f"""
+    import sys
+    from pathlib import Path
+
+    import numpy as np
+    import pyarrow.parquet as pq
+
+    from gatecast.errors import DataError
+    from gatecast.panel import forecast_frame
+    from gatecast.sources import DATASETS, load, read_table
+
+    for name in DATASETS:
+        load(name)
+    panel = load({days!r}, series_id="shop").panel
+    assert panel.filled == 1
+    pq.write_table(read_table(Path({days!r})), {days + ".parquet"!r})
+    load({days + ".parquet"!r})
+    assert forecast_frame(panel, np.zeros((1, 3, 13)), "LSTM", [80]).num_rows == 3
+    try:
+        load({bad!r})
+    except DataError as error:
+        assert "row 2" in str(error)
+    heavy = {{"pandas", "polars", "scipy", "statsmodels", "arch", "torch"}} & set(sys.modules)
+    assert not heavy, heavy
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
