@@ -55,7 +55,7 @@ SHOWN = 120  # steps in the window at first
 MOST_STEPS = 3_000  # of the test part drawn in detail
 MOST_POINTS = 1_600  # of an overview
 WIDE_RANGE = 20  # errors that differ by this factor are drawn on a logarithmic axis
-QUIET = {"grid": False, "tickCount": 8}
+QUIET: dict[str, Any] = {"grid": False, "tickCount": {"expr": "max(2, ceil(width / 100))"}}
 SMALLEST = 1e-6  # ... on which this share of the largest is as good as nothing
 
 
@@ -129,8 +129,9 @@ def series_chart(outcome: Outcome) -> Figure:
     scale = {"domain": list(parts), "range": [PALETTE[name] for name in parts]}
     colour = alt.Color("part:N", scale=scale, legend={"symbolType": "square", "symbolOpacity": 0.5})
     x = _time(axes, "t")
+    strong = alt.Opacity("part:N", scale={"domain": list(parts), "range": [0.1, 0.26, 0.26]}, legend=None)
     layers = [
-        alt.Chart(regions).mark_rect(opacity=0.22).encode(x=_time(axes, "from"), x2="to", color=colour),
+        alt.Chart(regions).mark_rect().encode(x=_time(axes, "from"), x2="to", color=colour, opacity=strong),
         _line(alt.Chart(data), "value", 1.2).encode(x=x, y=_value("value", axes.value)),
         _pointer(alt.Chart(data), x, [alt.Tooltip("ds:N", title=axes.time), _number(axes, "value", axes.value)]),
     ]
@@ -370,9 +371,7 @@ def relative_chart(outcome: Outcome) -> Figure | None:
     }
     keys = tuple(key._replace(signal="") for key in _keys(models, models)[1:])
     scale, axis = _error_axis(np.array(columns["ratio"]), from_zero=False)
-    x = alt.X(
-        "ratio:Q", title="RMSE ÷ LastValue's RMSE (left of 1 is better)", scale=scale | {"padding": 12}, axis=axis
-    )
+    x = alt.X("ratio:Q", title="RMSE ÷ LastValue's (below 1 is better)", scale=scale | {"padding": 12}, axis=axis)
     between = {"grid": True, "tickBand": "extent", "labelPadding": 10}
     y = alt.Y("mode:N", title=None, sort=None, axis=between, scale={"paddingInner": 0.2, "paddingOuter": 0.1})
     colours = {"domain": models, "range": [PALETTE[key.colour] for key in keys]}
@@ -419,7 +418,7 @@ def coverage_chart(outcome: Outcome) -> Figure:
     base = alt.Chart(_data(columns))
     scale = {"domain": [0, 100], "nice": False}
     percent = {"values": [0, *LEVELS], "labelExpr": "datum.label + ' %'"}
-    x = alt.X("asked:Q", title="share of values an interval was asked to hold", scale=scale, axis=percent)
+    x = alt.X("asked:Q", title="share an interval was asked to hold", scale=scale, axis=percent)
 
     def y(field: str) -> alt.Y:
         return alt.Y(f"{field}:Q", title="share it held", scale=scale, axis=percent)
@@ -462,8 +461,8 @@ def training_chart(outcome: Outcome) -> Figure | None:
     late = trained.best_update > updates[-1] / 2
 
     def panel(field: str, title: str, last: bool) -> alt.LayerChart:
-        grid = {"grid": False, "labels": last, "ticks": last, "tickCount": 8}
-        x = alt.X("update:Q", title="weight updates" if last else None, scale={"domain": [0, updates[-1]]}, axis=grid)
+        quiet = QUIET | {"labels": last, "ticks": last}
+        x = alt.X("update:Q", title="weight updates" if last else None, scale={"domain": [0, updates[-1]]}, axis=quiet)
         scale, axis = _error_axis(np.array(losses if last else checked), from_zero=False)
         y = alt.Y(f"{field}:Q", title=title, scale=scale, axis=axis | {"tickCount": 4})
         told = [alt.Tooltip("update:Q", format=",d"), alt.Tooltip(f"{field}:Q", title=f"{field} loss", format=".4~g")]
@@ -481,8 +480,8 @@ def training_chart(outcome: Outcome) -> Figure | None:
         return alt.LayerChart(layer=layers, width=WIDTH, height=110)
 
     stack = [
-        panel("validation", "validation loss, in mean changes of one step", last=False),
-        panel("training", "training loss of one batch, in scales at its origins", last=True),
+        panel("validation", "validation loss (in mean one-step changes)", last=False),
+        panel("training", "training loss of one batch (in scales)", last=True),
     ]
     return Figure(
         "training",
@@ -584,7 +583,7 @@ def _error_axis(errors: Floats, from_zero: bool = True) -> tuple[dict[str, Any],
     largest = float(known.max(initial=0.0))
     least = float(known[known > 0].min(initial=largest))
     if largest == 0 or largest < WIDE_RANGE * least:
-        return {"zero": from_zero}, {"tickCount": 5, "format": "~g"}
+        return {"zero": from_zero}, {"tickCount": 5}
     low = math.floor(math.log10(max(least, SMALLEST * largest)))
     powers = [10.0**power for power in range(low, math.ceil(math.log10(largest)) + 1)]
     if float(known.min()) >= powers[0]:

@@ -69,6 +69,7 @@ def datasets(as_json: Json = False) -> None:
 
 @app.command()
 def run(  # noqa: PLR0913 (one parameter per option)
+    ctx: typer.Context,
     data: Annotated[str | None, typer.Argument(metavar="DATA", help="a named data set (see: gatecast datasets) or a CSV or Parquet file; may stand in --config instead")] = None,
     time: Time = None,
     target: Target = None,
@@ -84,7 +85,7 @@ def run(  # noqa: PLR0913 (one parameter per option)
     updates: Annotated[int | None, typer.Option(help="weight updates; follows from the data when not given")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="peak of the one-cycle schedule")] = None,
     seed: Annotated[int | None, typer.Option(help="same seed, same weights")] = None,
-    device: Annotated[str, typer.Option(help="where to train: cpu, cuda, …")] = "cpu",
+    device: Annotated[str | None, typer.Option(help="where to train: cpu, cuda, …")] = None,
     config: Annotated[Path | None, typer.Option(help="settings from a TOML file, such as a run's config.toml")] = None,
     out: Out = None,
     no_save: Annotated[bool, typer.Option("--no-save", help="write nothing")] = False,
@@ -95,12 +96,12 @@ def run(  # noqa: PLR0913 (one parameter per option)
     given = {
         "data": {"source": data, "time": time, "target": target, "series_id": series_id, "inputs": input, "season_length": season_length},
         "network": {"units": units, "layers": layers, "dropout": dropout},
-        "training": {"scaling": scaling, "context": context, "updates": updates, "learning_rate": learning_rate, "seed": seed},
+        "training": {"scaling": scaling, "context": context, "updates": updates, "learning_rate": learning_rate, "seed": seed, "device": device},
         "horizon": horizon,
     }
     with _plain_errors():
         settings = settings_of(given, config)
-        run_and_show(settings, device=device, out=out, save=not no_save, as_json=as_json, explained=explain)
+        run_and_show(settings, recipe=ctx.obj, out=out, save=not no_save, as_json=as_json, explained=explain)
 
 
 @app.command()
@@ -116,10 +117,24 @@ def forecast(  # noqa: PLR0913 (one parameter per option)
     as_json: Json = False,
 ) -> None:
     """Forecast beyond the end of the data with a trained model, with dates and intervals in the data's own units."""
-    from gatecast.forecaster_files import forecast_file
-
     with _plain_errors():
-        forecast_file(data, (time, target, series_id), model, horizon, tuple(level or (80, 95)), out, as_json)
+        from gatecast.modelfile import load_model
+        from gatecast.output import table_as, write_table
+        from gatecast.panel import forecast_frame
+        from gatecast.predictor import forecast_panel
+        from gatecast.sources import load
+
+        if horizon < 1:
+            raise SettingsError(f"a horizon of {horizon} forecasts nothing; give 1 or more steps")
+        trained = load_model(model)
+        source = load(data, time=time, target=target, series_id=series_id, inputs=trained.inputs)
+        quantiles = forecast_panel(trained, source.panel, horizon)
+        table = forecast_frame(source.panel, quantiles, "LSTM", tuple(level or (80, 95)))
+        if out is not None:
+            write_table(table, out)
+            typer.echo(f"{table.num_rows:,} forecasts written to {out}", err=True)
+        else:
+            typer.echo(table_as(table, "json" if as_json else "csv"), nl=False)
 
 
 def settings_of(given: dict[str, Any], file: Path | None) -> RunConfig:
@@ -146,7 +161,6 @@ def run_and_show(
     settings: RunConfig,
     *,
     recipe: Recipe | None = None,
-    device: str = "cpu",
     out: Path | None = None,
     save: bool = True,
     as_json: bool = False,
@@ -167,7 +181,7 @@ def run_and_show(
     with ExitStack() as stack:
         place = stack.enter_context(folder_for(Path(settings.data.source).stem, out)) if save else None
         with training_bar(console if not as_json else Console(quiet=True)) as progress:
-            outcome = whole_run(settings, recipe or Standard(device), progress)
+            outcome = whole_run(settings, recipe or Standard(), progress)
         if place is not None:
             outcome = with_files(outcome, write_outcome(outcome, *place))
     if as_json:
@@ -195,6 +209,13 @@ def _plain_errors() -> Iterator[None]:
     except KeyboardInterrupt:
         typer.echo("gatecast: stopped by Ctrl-C before there was anything to keep; nothing was written", err=True)
         raise typer.Exit(INTERRUPTED) from None
+
+
+def course(recipe: Recipe) -> None:
+    """Entry point of the course's door: ``gatecast run`` with the steps of the reading copy."""
+    door = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+    door.command(context_settings={"help_option_names": ["-h", "--help"]})(run)
+    door(obj=recipe, prog_name="run_lstm.py")
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import tomllib
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -73,6 +73,7 @@ class TrainingConfig(_Settings):
     hide: float = Field(default=0.1, ge=0, le=1, description="share of windows in which a run of steps is hidden")
     readout: bool = Field(default=True, description="offer a least-squares refit of the path; validation decides")
     seed: int = Field(default=0, ge=0, description="start of the random numbers: same seed, same weights")
+    device: str = Field(default="cpu", description="where to train, as torch names it; forecasts are made in NumPy")
 
 
 class RunConfig(_Settings):
@@ -82,6 +83,9 @@ class RunConfig(_Settings):
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
     horizon: int = Field(default=50, ge=1, description="steps of each multi-sequence forecast")
+
+
+S = TypeVar("S", bound=_Settings)
 
 
 def describe(model: type[BaseModel]) -> dict[str, str]:
@@ -112,6 +116,19 @@ def _sentence(problem: Any, origin: str) -> str:
         known = group.model_fields
         return f"{origin}: unknown key {where!r}.{nearest(str(key), known)} Known here: {', '.join(known)}."
     return f"{origin}: {where} = {problem['input']!r}: {problem['msg']}."
+
+
+def with_defaults(settings: S, **numbers: Any) -> S:
+    """``settings`` with these numbers for whatever was not set on purpose (on the command line or in a file).
+
+    Raises:
+        SettingsError: a name is unknown or a value cannot work.
+    """
+    chosen = {name: value for name, value in numbers.items() if name not in settings.model_fields_set}
+    try:
+        return type(settings).model_validate({**settings.model_dump(exclude_unset=True), **chosen})
+    except ValidationError as error:
+        raise SettingsError("\n".join(_sentence(problem, "settings") for problem in error.errors())) from None
 
 
 def read_config(path: Path) -> RunConfig:

@@ -5,23 +5,23 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
+
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gatecast import predictor
+from gatecast import __version__, predictor
 from gatecast.config import MEDIAN, QUANTILES, DataConfig, NetworkConfig, RunConfig, TrainingConfig
 from gatecast.errors import DataError, SettingsError
 from gatecast.frequency import season_lengths
 from gatecast.modelfile import Model, load_model, save_model
 from gatecast.panel import Panel, forecast_frame, panel_from_frame
+from gatecast.predictor import as_arrays, forecast_panel
 from gatecast.runtime import weights_from_arrays
 from gatecast.scaling import Floats, Running, Scaling, fixed_from
 from gatecast.training import Progress, Trained, train, updates_for
-from gatecast.windows import pad_left
 
 RACE = 5  # when the scaling is to be chosen, each is given a fifth of the updates first
 POOLS = (1, 2, 5, 13, 33, 65)  # steps ahead whose intervals are checked together
@@ -44,7 +44,6 @@ class LSTMForecaster:
         training: how the weights are found.
         season_length: steps per season, at most two; None takes them from the table's frequency.
         validation: share of the steps at the end that choose the weights, and are not trained on.
-        device: where to train, as torch names it; forecasts are made in NumPy.
     """
 
     name = "LSTM"
@@ -56,13 +55,11 @@ class LSTMForecaster:
         *,
         season_length: tuple[int, ...] | None = None,
         validation: float = 0.1,
-        device: str = "cpu",
     ) -> None:
         self.network = network
         self.training = training
         self.season_length = season_length
         self.validation = validation
-        self.device = device
 
     def fit(
         self,
@@ -103,7 +100,7 @@ class LSTMForecaster:
             )
         seasons = self.season_length or self._usable(season_lengths(panel.frequency), training)
         scaling, race = self._choose_scaling(values_ST, training, seasons, (shape, config), further_PST)
-        trained = train(values_ST, training, scaling, (shape, config), further_PST, self.device, progress)
+        trained = train(values_ST, training, scaling, (shape, config), further_PST, progress)
         weights = weights_from_arrays(trained.arrays)
         settings = RunConfig(
             data=DataConfig(season_length=seasons, inputs=tuple(panel.inputs)),
@@ -187,34 +184,11 @@ class LSTMForecaster:
         short = config.model_copy(update={"updates": updates // RACE})
         race = {}
         for kind, scaling in offered.items():
-            trained = train(values_ST, training, scaling, (shape, short), further_PST, self.device)
+            trained = train(values_ST, training, scaling, (shape, short), further_PST)
             race[kind] = trained.validation
             if trained.interrupted:
                 break
         return offered[min(race, key=lambda kind: race[kind])], race
-
-
-def forecast_panel(model: Model, panel: Panel, horizon: int) -> Floats:
-    """Quantiles (S, H, Q) of the steps after each series' end, in original units.
-
-    Raises:
-        DataError: the panel lacks an input the model reads.
-    """
-    lacking = [name for name in model.inputs if name not in panel.inputs]
-    if lacking:
-        raise DataError(f"the model reads {', '.join(lacking)}, which the table does not hold; name it with --input")
-    values_ST, further_PST = as_arrays(panel, model.inputs)
-    return predictor.predict_many(model, values_ST, np.array([values_ST.shape[1] - 1]), horizon, further_PST)[:, 0]
-
-
-def as_arrays(panel: Panel, inputs: Sequence[str] | None = None) -> tuple[Floats, Floats | None]:
-    """The series as (S, T), padded with NaN on the left, and the past-only inputs as (P, S, T)."""
-    names = tuple(panel.inputs) if inputs is None else tuple(inputs)
-    values_ST = pad_left([panel.series_values(s) for s in range(len(panel))])
-    if not names:
-        return values_ST, None
-    cuts = panel.offsets[1:-1]
-    return values_ST, np.stack([pad_left(np.split(panel.inputs[name], cuts)) for name in names])
 
 
 def widen(model: Model, values_ST: Floats, training: int, horizon: int, further_PST: Floats | None) -> Floats:
@@ -269,5 +243,5 @@ def make_card(panel: Panel, trained: Trained) -> dict[str, Any]:
             "interrupted": trained.interrupted,
         },
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"gatecast": version("gatecast"), "numpy": np.__version__},
+        "versions": {"gatecast": __version__, "numpy": np.__version__},
     }

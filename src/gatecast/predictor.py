@@ -5,14 +5,19 @@ Key: S series, T step, O origin, H horizon step, Q quantile, P past-only input.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from gatecast import runtime
 from gatecast.config import DIRECT_HORIZON, MEDIAN
+from gatecast.errors import DataError
 from gatecast.modelfile import Model
+from gatecast.panel import Panel
 from gatecast.scaling import Floats, Scaled, ask, scale_series
 from gatecast.stream import Stream
+from gatecast.windows import pad_left
 
 CHUNK = 512  # origins answered at a time, so that memory stays small
 
@@ -104,3 +109,26 @@ def full_sequence(model: Model, values: Floats, steps: int, block: int, further:
             stream.update(float(value))
         made.extend(ahead)
     return np.asarray(made[:steps])
+
+
+def forecast_panel(model: Model, panel: Panel, horizon: int) -> Floats:
+    """Quantiles (S, H, Q) of the steps after each series' end, in original units.
+
+    Raises:
+        DataError: the panel lacks an input the model reads.
+    """
+    lacking = [name for name in model.inputs if name not in panel.inputs]
+    if lacking:
+        raise DataError(f"the model reads {', '.join(lacking)}, which the table does not hold; name it with --input")
+    values_ST, further_PST = as_arrays(panel, model.inputs)
+    return predict_many(model, values_ST, np.array([values_ST.shape[1] - 1]), horizon, further_PST)[:, 0]
+
+
+def as_arrays(panel: Panel, inputs: Sequence[str] | None = None) -> tuple[Floats, Floats | None]:
+    """The series as (S, T), padded with NaN on the left, and the past-only inputs as (P, S, T)."""
+    names = tuple(panel.inputs) if inputs is None else tuple(inputs)
+    values_ST = pad_left([panel.series_values(s) for s in range(len(panel))])
+    if not names:
+        return values_ST, None
+    cuts = panel.offsets[1:-1]
+    return values_ST, np.stack([pad_left(np.split(panel.inputs[name], cuts)) for name in names])

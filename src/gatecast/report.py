@@ -23,7 +23,7 @@ import vl_convert
 from markupsafe import Markup
 
 from gatecast.backtest import MODES
-from gatecast.charts import DASHES, MOST_POINTS, MOST_STEPS, PALETTE, Figure, errors_by_step, figures
+from gatecast.charts import MOST_POINTS, MOST_STEPS, PALETTE, Figure, errors_by_step, figures
 from gatecast.config import NetworkConfig, TrainingConfig, describe
 from gatecast.frequency import show_time
 from gatecast.modelfile import write_atomically
@@ -47,6 +47,7 @@ DARK = {  # the palette on a dark page
     "window": "#7d8794",
 }
 GRAMMAR = "6.4"  # of Vega-Lite, as Altair writes it
+RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SHARPNESS = 2  # pixels of a picture per unit of its chart
 
 HEADINGS = {
@@ -160,11 +161,11 @@ def _movable(chart: dict[str, Any]) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------- the page
 
 
-def render(
-    outcome: Outcome, drawn: Sequence[Figure], compiled: dict[str, dict[str, Any]], explain: str | None
-) -> str:
+def render(outcome: Outcome, drawn: Sequence[Figure], compiled: dict[str, dict[str, Any]], explain: str | None) -> str:
     """The whole page as text."""
-    environment = jinja2.Environment(autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     template = environment.from_string((files("gatecast") / "web" / "report.html").read_text(encoding="utf-8"))
     words = captions(outcome)
     first, *rest = re.split(r"(?<=[.:]) (?=[A-Z])", outcome.verdict.sentence)
@@ -224,27 +225,28 @@ def score_rows(outcome: Outcome, mode: str) -> list[Row]:
 
 
 def number_rows(names: Sequence[str], columns: Sequence[Sequence[float]]) -> list[Row]:
-    """Numbers with the digits that tell them apart; the lowest of each column are marked."""
+    """Numbers with the digits that tell them apart; the lowest of each column, and all written alike, are marked."""
     cells = [written(column) for column in columns]
-    lowest = [min((x for x in column if x == x), default=math.nan) for column in columns]
+    lowest = [
+        min((pair for pair in zip(*both, strict=True) if pair[0] == pair[0]), default=None)
+        for both in zip(columns, cells, strict=True)
+    ]
+    best = ["" if pair is None else pair[1] for pair in lowest]
     return [
         Row(
             name,
             IN_WORDS.get(name, ""),
             [column[place] for column in cells],
-            [column[place] == least for column, least in zip(columns, lowest, strict=True)],
+            [column[place] == text for column, text in zip(cells, best, strict=True)],
         )
         for place, name in enumerate(names)
     ]
 
 
 def written(numbers: Sequence[float]) -> list[str]:
-    """Numbers with as many significant digits as it takes to tell them apart: four to six."""
-    for significant in (4, 5, 6):
-        texts = [number(x, significant) for x in numbers]
-        if len(set(texts)) == len({x for x in numbers if x == x}) + any(x != x for x in numbers):
-            break
-    return texts
+    """Numbers with as few significant digits, four to six, as tell apart what six tell apart."""
+    tries = [[number(x, significant) for x in numbers] for significant in (4, 5, 6)]
+    return next(texts for texts in tries if len(set(texts)) == len(set(tries[-1])))
 
 
 def number(x: float, significant: int = 4) -> str:
@@ -253,7 +255,7 @@ def number(x: float, significant: int = 4) -> str:
         return "–"
     if x and not 1e-4 <= abs(x) < 1e7:
         mantissa, exponent = f"{x:.{min(significant, 3) - 1}e}".split("e")
-        return f"{mantissa}e{int(exponent)}"
+        return f"{mantissa}×10{str(int(exponent)).translate(RAISED)}"
     digits = max(0, significant - 1 - math.floor(math.log10(abs(x)))) if x else 0
     return f"{x:,.{digits}f}"
 
@@ -299,7 +301,11 @@ def layer_rows(outcome: Outcome) -> list[tuple[str, str, str]]:
     ]
     asked, hidden = head.question_FE.shape
     rows += [
-        ("head", f"{units} + {asked} → {hidden} → {units}, shared by all steps ahead", sum(part.size for part in head[:5])),
+        (
+            "head",
+            f"{units} + {asked} → {hidden} → {units}, shared by all steps ahead",
+            sum(part.size for part in head[:5]),
+        ),
         ("quantiles", f"{units} → {head.out_bias_O.size}", head.out_DO.size + head.out_bias_O.size),
         ("path over the steps ahead", f"{units} → {head.path_bias_J.size}", head.path_DJ.size + head.path_bias_J.size),
     ]
@@ -382,7 +388,7 @@ def _point_words(outcome: Outcome) -> str:
     if outcome.verdict.lag.follows_last:
         text = "It only looks like a good forecast: the LSTM's line is the truth one step late, and so is LastValue's"
     else:
-        text = "Every line hugs the truth, because each forecast is told all values up to the step before; so is LastValue"
+        text = "Every line hugs the truth, because each forecast is told all values up to the step before; even LastValue does"
     text += (
         f" ({_beside_last(outcome, 'point_by_point')}). Look at the errors below: a forecast that knows something stays "
         "nearer to zero there."
@@ -441,8 +447,3 @@ def _training_words(outcome: Outcome) -> str:
         "falling loss shows that something is learned, not that it beats the baselines; the two panels have different "
         "units and cannot be compared."
     )
-
-
-def swatch(name: str) -> list[int]:
-    """The dash of a model's line."""
-    return DASHES.get(name, [1, 0])

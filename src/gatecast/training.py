@@ -17,6 +17,7 @@ from torch import Tensor
 
 from gatecast import runtime
 from gatecast.config import NetworkConfig, TrainingConfig
+from gatecast.errors import SettingsError
 from gatecast.network import Asked, Network, export, pinball_loss, to_tensors
 from gatecast.scaling import CANDIDATES, PATH, Floats, Scaling
 from gatecast.windows import Batch, TrainingSet, sample, training_set, validation_batch
@@ -62,7 +63,6 @@ def train(
     scaling: Scaling,
     configs: tuple[NetworkConfig, TrainingConfig],
     further_PST: Floats | None = None,
-    device: str = "cpu",
     progress: Callable[[Progress], None] | None = None,
 ) -> Trained:
     """Train one network on the columns before ``training``; the columns after it only choose the weights kept.
@@ -73,7 +73,6 @@ def train(
         scaling: how the series are scaled.
         configs: the network's and the training's settings.
         further_PST: past-only inputs.
-        device: where to train, as torch names it.
         progress: called after every update.
 
     Ctrl-C stops the loop; the best weights so far are returned and ``interrupted`` is set.
@@ -84,7 +83,7 @@ def train(
     updates = config.updates if config.updates is not None else updates_for(int(np.isfinite(values_ST).sum()))
     horizon = min(config.horizon, max(1, training - 2))
     size = (config.batch, config.origins, config.steps)
-    place = torch.device(device)
+    place = _device(config.device)
     judge = validation_batch(data, config.context, horizon)
     with _own_random_numbers(config.seed, place):
         network = Network(shape, 0 if further_PST is None else len(further_PST)).to(place)
@@ -181,6 +180,16 @@ def one_cycle(update: int, updates: int, peak: float) -> float:
     if update < warm:
         return peak * (0.04 + 0.96 * 0.5 * (1 - np.cos(np.pi * update / warm)))
     return peak * (1e-5 + 0.5 * (1 + np.cos(np.pi * (update - warm) / max(1.0, updates - warm))))
+
+
+def _device(name: str) -> torch.device:
+    try:
+        place = torch.device(name)
+        torch.zeros(1, device=place)
+    except (RuntimeError, AssertionError) as error:
+        found = str(error).splitlines()[0]
+        raise SettingsError(f"device {name!r} cannot be used ({found}); cpu always can") from None
+    return place
 
 
 def _loss(network: Network, batch: Batch, place: torch.device) -> Tensor:
