@@ -524,7 +524,7 @@ def _colour(name: str, keys: Sequence[Key]) -> alt.ColorDatum:
 
 def _line(chart: alt.Chart, name: str, width: float, point: Any = False) -> alt.Chart:
     """A line in the model's dash, broken where a value is missing."""
-    return chart.mark_line(
+    drawn: alt.Chart = chart.mark_line(
         strokeWidth=width,
         strokeDash=DASHES.get(name, [1, 0]),
         strokeJoin="round",
@@ -532,6 +532,7 @@ def _line(chart: alt.Chart, name: str, width: float, point: Any = False) -> alt.
         point=point,
         invalid="break-paths-show-domains",
     )
+    return drawn
 
 
 def _pointer(chart: alt.Chart, x: alt.X, told: Sequence[alt.Tooltip]) -> alt.Chart:
@@ -540,7 +541,7 @@ def _pointer(chart: alt.Chart, x: alt.X, told: Sequence[alt.Tooltip]) -> alt.Cha
         name="near", nearest=True, on="pointerover", clear="pointerout", encodings=["x"], empty=False
     )
     shade = alt.when(near).then(alt.value(0.7)).otherwise(alt.value(0))
-    rule = chart.mark_rule(color=PALETTE["muted"], strokeWidth=1)
+    rule: alt.Chart = chart.mark_rule(color=PALETTE["muted"], strokeWidth=1)
     return rule.encode(x=x, opacity=shade, tooltip=list(told)).add_params(near)
 
 

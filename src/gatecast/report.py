@@ -1,8 +1,8 @@
 """The report of a run: one page that works offline, and a picture of every chart.
 
-The page holds Vega once, the charts compiled for it, and nothing that would be fetched from anywhere; its
-template is ``web/report.html``.  Whatever comes from a user's table is escaped.  Every statement under a chart is written
-from the numbers of the run.
+The page holds Vega once, the charts compiled for it, and nothing that would be fetched from anywhere; its template is
+``web/report.html``.  Whatever comes from a user's table is escaped.  Every statement under a chart is written from the
+numbers of the run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from markupsafe import Markup
 
 from gatecast.backtest import MODES
 from gatecast.charts import MOST_POINTS, MOST_STEPS, PALETTE, Figure, errors_by_step, figures
-from gatecast.config import NetworkConfig, TrainingConfig, describe
+from gatecast.config import QUANTILES, NetworkConfig, TrainingConfig, describe
 from gatecast.frequency import show_time
 from gatecast.modelfile import write_atomically
 from gatecast.run import CYCLES, Outcome
@@ -108,7 +108,7 @@ def javascript() -> str:
 
 @lru_cache(maxsize=1)
 def _bundle() -> str:
-    text = str(vl_convert.javascript_bundle(vl_version=GRAMMAR))
+    text = str(vl_convert.javascript_bundle(vl_version=GRAMMAR)  # type: ignore[call-arg])
     return text.replace("</script", r"<\/script").replace("<!--", r"<\!--")
 
 
@@ -133,7 +133,7 @@ def _is_mark(part: Any) -> bool:
 
 
 def live(chart: dict[str, Any]) -> str:
-    """A compiled chart for the page, as JSON: no legend (the page has switches), the page's colours, a movable window."""
+    """A compiled chart as JSON for the page: no legend (there are switches), the page's colours, a movable window."""
     kept = {key: part for key, part in chart.items() if key not in ("legends", "background", "$schema")}
     text = json.dumps(_movable(kept), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     for name, colour in PALETTE.items():
@@ -189,8 +189,8 @@ def render(outcome: Outcome, drawn: Sequence[Figure], compiled: dict[str, dict[s
         card=outcome.model.card,
         light=PALETTE,
         dark=DARK,
-        charts=Markup("{" + specs + "}"),  # noqa: S704 (``live`` has escaped it)
-        vega=Markup(javascript()),  # noqa: S704 (our own script)
+        charts=Markup("{" + specs + "}"),  # escaped in ``live``
+        vega=Markup(javascript()),
     )
 
 
@@ -282,8 +282,9 @@ def target_words(outcome: Outcome) -> str:
         "running": "Values are read relative to a level and a scale that follow the series and know nothing later.",
     }
     return (
-        f"At every step, the 13 quantiles of the next {config.horizon:,} values of {outcome.source.panel.names.y}, judged by "
-        f"the pinball loss. {scaling[str(outcome.model.scaling.as_dict()['kind'])]}"
+        f"At every step, {len(QUANTILES)} quantiles of each of the next {config.horizon:,} values of "
+        f"{outcome.source.panel.names.y}, judged by the pinball loss. "
+        f"{scaling[str(outcome.model.scaling.as_dict()['kind'])]}"
     )
 
 
@@ -353,8 +354,8 @@ def captions(outcome: Outcome) -> dict[str, str]:
         "multi_sequence": _multi_words(outcome),
         "full_sequence": _full_words(outcome),
         "error_by_step": _step_words(outcome),
-        "relative": "Left of the line is better than doing nothing, right of it worse; a distance of a few per cent is no gain "
-        "unless the verdict above claims one.",
+        "relative": "Left of the line is better than doing nothing, right of it worse; a distance of a few per cent is "
+        "no gain unless the verdict above claims one.",
         "coverage": _coverage_words(outcome),
         "training": _training_words(outcome),
     }
@@ -374,8 +375,8 @@ def _beside_last(outcome: Outcome, mode: str) -> str:
 def _series_words(outcome: Outcome) -> str:
     split = outcome.split
     text = (
-        "The network learns from the training part alone, the validation part chooses which weights are kept, and every "
-        f"score on this page comes from the {split.total - split.validation:,} steps of the test part."
+        "The network learns from the training part alone, the validation part chooses which weights are kept, and "
+        f"every score on this page comes from the {split.total - split.validation:,} steps of the test part."
     )
     if split.total > MOST_POINTS:
         every = round(split.total / (MOST_POINTS // 4))
@@ -388,10 +389,10 @@ def _point_words(outcome: Outcome) -> str:
     if outcome.verdict.lag.follows_last:
         text = "It only looks like a good forecast: the LSTM's line is the truth one step late, and so is LastValue's"
     else:
-        text = "Every line hugs the truth, because each forecast is told all values up to the step before; even LastValue does"
+        text = "Every line hugs the truth, even LastValue's, because each forecast is told all values before its step"
     text += (
-        f" ({_beside_last(outcome, 'point_by_point')}). Look at the errors below: a forecast that knows something stays "
-        "nearer to zero there."
+        f" ({_beside_last(outcome, 'point_by_point')}). Look at the errors below: there, a forecast that knows "
+        "something stays nearer to zero."
     )
     return text + (f" Drawn are the last {MOST_STEPS:,} of {steps:,} steps." if steps > MOST_STEPS else "")
 
@@ -400,8 +401,8 @@ def _multi_words(outcome: Outcome) -> str:
     mode = outcome.modes["multi_sequence"]
     drawn = max(1, MOST_STEPS // mode.horizon)
     text = (
-        "Each line runs on from where it starts and is not told what came; look whether it turns where the truth turns, since "
-        f"setting out in the right direction is easy ({_beside_last(outcome, 'multi_sequence')})."
+        "Each line runs on from where it starts and is not told what came; look whether it turns where the truth "
+        f"turns, since setting out in the right direction is easy ({_beside_last(outcome, 'multi_sequence')})."
     )
     if len(mode.origins) < 30:
         text += f" {len(mode.origins):,} forecasts are few: one stretch of the series can decide who looks best."
@@ -411,8 +412,8 @@ def _multi_words(outcome: Outcome) -> str:
 def _full_words(outcome: Outcome) -> str:
     mode = outcome.modes["full_sequence"]
     text = (
-        f"One path from one origin, {mode.horizon:,} steps without a word about the truth: look how the error grows, and do "
-        f"not judge by the end, where any line may happen to cross ({_beside_last(outcome, 'full_sequence')})."
+        f"One path from one origin, {mode.horizon:,} steps without a word about the truth: look how the error grows, "
+        f"and do not judge by the end, where any line may happen to cross ({_beside_last(outcome, 'full_sequence')})."
     )
     return text + (f" Drawn are the first {MOST_STEPS:,} steps." if mode.horizon > MOST_STEPS else "")
 
@@ -424,8 +425,8 @@ def _step_words(outcome: Outcome) -> str:
     own, last = errors["LSTM"], errors["LastValue"]
     origins = len(outcome.modes["multi_sequence"].origins)
     return (
-        f"The LSTM errs less than LastValue at {int((own < last).sum()):,} of {len(own):,} steps ahead; all steps share the "
-        f"same {origins:,} origins, so a whole stretch of a curve can be luck."
+        f"The LSTM errs less than LastValue at {int((own < last).sum()):,} of {len(own):,} steps ahead; all steps "
+        f"share the same {origins:,} origins, so a whole stretch of a curve can be luck."
     )
 
 
@@ -433,9 +434,9 @@ def _coverage_words(outcome: Outcome) -> str:
     judged = {round(100 * coverage.asked): coverage for coverage in outcome.verdict.coverage}
     held = ", ".join(f"its {level} % interval held {100 * coverage.held:.1f} %" for level, coverage in judged.items())
     return (
-        f"On the diagonal an interval holds what it promises, above it is too wide, below too narrow; of the LSTM, {held}. The "
-        "grey band is where right intervals would lie 95 times in 100. Holding is not enough, since a wide interval holds "
-        "anything: the CRPS in the table judges both."
+        f"On the diagonal an interval holds what it promises, above it is too wide, below too narrow; of the LSTM, "
+        f"{held}. The grey band is where right intervals would lie 95 times in 100. Holding is not enough, since a "
+        "wide interval holds anything: the CRPS in the table judges both."
     )
 
 
@@ -443,7 +444,7 @@ def _training_words(outcome: Outcome) -> str:
     trained = outcome.forecaster.fitted_.trained
     refit = " and then its linear path refitted by least squares" if trained.readout else ""
     return (
-        f"Kept are the weights after update {trained.best_update:,} of {trained.updates:,}, the best on validation{refit}. A "
-        "falling loss shows that something is learned, not that it beats the baselines; the two panels have different "
-        "units and cannot be compared."
+        f"Kept are the weights after update {trained.best_update:,} of {trained.updates:,}, the best on "
+        f"validation{refit}. A falling loss shows that something is learned, not that it beats the baselines; the two "
+        "panels have different units and cannot be compared."
     )
