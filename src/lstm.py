@@ -71,13 +71,13 @@ def train(model: LSTMForecaster, series: Panel, split: Split, progress: Report |
 def predict_point_by_point(model: LSTMForecaster, series: Panel, split: Split) -> Floats:
     """One step ahead from every origin of the test part; each forecast has read the true values up to its origin."""
     origins = np.arange(split.validation - 1, split.total - 1)
-    return model.predict_many(series, origins, horizon=1)[0]
+    return np.asarray(model.predict_many(series, origins, horizon=1)[0])
 
 
 def predict_multi_sequence(model: LSTMForecaster, series: Panel, split: Split, horizon: int) -> Floats:
     """``horizon`` steps ahead from every ``horizon``-th origin: no true value is read in between."""
     origins = np.arange(split.validation - 1, split.total - horizon, horizon)
-    return model.predict_many(series, origins, horizon)[0]
+    return np.asarray(model.predict_many(series, origins, horizon)[0])
 
 
 def predict_full_sequence(model: LSTMForecaster, series: Panel, split: Split, block: int) -> Floats:

@@ -96,7 +96,7 @@ def scores(mode: Mode, forecasts: Mapping[str, Floats], training: Floats, season
         if quantiles.shape != expected or not np.isfinite(quantiles).all():
             raise DataError(
                 f"{model}, {mode.name}: forecasts of shape {quantiles.shape}, "
-                f"{int((~np.isfinite(quantiles)).sum())} of them not finite; expected finite numbers of shape {expected}"
+                f"{int((~np.isfinite(quantiles)).sum())} of them not finite; expected finite ones of shape {expected}"
             )
         point = quantiles[..., MEDIAN]
         truth = mode.truth_OH

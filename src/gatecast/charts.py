@@ -85,8 +85,9 @@ class _Axes(NamedTuple):
     times: NDArray[Any]  # (T,) milliseconds or whole numbers
     shown: list[str]  # (T,) as people write them
     kind: str  # "T" or "Q", as Altair names the types
-    time: str
-    value: str
+    name: str  # of the time column
+    time: str  # the title of the time axis
+    value: str  # the title of the values' axis
     decimals: int
 
 
@@ -133,7 +134,7 @@ def series_chart(outcome: Outcome) -> Figure:
     layers = [
         alt.Chart(regions).mark_rect().encode(x=_time(axes, "from"), x2="to", color=colour, opacity=strong),
         _line(alt.Chart(data), "value", 1.2).encode(x=x, y=_value("value", axes.value)),
-        _pointer(alt.Chart(data), x, [alt.Tooltip("ds:N", title=axes.time), _number(axes, "value", axes.value)]),
+        _pointer(alt.Chart(data), x, [alt.Tooltip("ds:N", title=axes.name), _number(axes, "value", axes.value)]),
     ]
     test, validation = split.total - split.validation, split.validation - split.training
     return Figure(
@@ -547,7 +548,7 @@ def _pointer(chart: alt.Chart, x: alt.X, told: Sequence[alt.Tooltip]) -> alt.Cha
 
 def _told(axes: _Axes, columns: Columns, keys: Sequence[Key]) -> list[alt.Tooltip]:
     """What the pointer tells in a chart of forecasts."""
-    told = [alt.Tooltip("ds:N", title=axes.time), alt.Tooltip("cutoff:N", title="known up to (cutoff)")]
+    told = [alt.Tooltip("ds:N", title=axes.name), alt.Tooltip("cutoff:N", title="known up to (cutoff)")]
     if "ahead" in columns:
         told.append(alt.Tooltip("ahead:Q", title="steps ahead"))
     told += [_number(axes, key.label, key.label) for key in keys]
@@ -612,6 +613,7 @@ def _axes(outcome: Outcome) -> _Axes:
         times=times.astype("datetime64[ms]").astype(np.int64) if dated else times,
         shown=[show_time(time) for time in times],
         kind="T" if dated else "Q",
+        name=panel.names.ds,
         time=f"{panel.names.ds}, {panel.frequency.name}",
         value=panel.names.y + (f" ({unit})" if unit and unit != panel.names.y else ""),
         decimals=max(0, 6 - math.floor(math.log10(size))),

@@ -26,7 +26,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Data = Annotated[str, typer.Argument(metavar="DATA", help="a named data set (see: gatecast datasets) or a CSV or Parquet file")]
+Data = Annotated[
+    str, typer.Argument(metavar="DATA", help="a named data set (see: gatecast datasets) or a CSV or Parquet file")
+]
 Time = Annotated[str | None, typer.Option(help="the time column; found by itself when not given")]
 Target = Annotated[str | None, typer.Option(help="the column to forecast; found by itself when not given")]
 SeriesId = Annotated[str | None, typer.Option("--id", help="the column that names the series, when there are several")]
@@ -46,7 +48,9 @@ def _version(asked: bool) -> None:
 
 @app.callback()
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="print the version")
+    ] = False,
 ) -> None:
     """LSTM forecasting that tells the truth and lets people look inside."""
 
@@ -59,7 +63,10 @@ def datasets(as_json: Json = False) -> None:
     with _plain_errors():
         rows = [load(name) for name in DATASETS]
         if as_json:
-            listed = [{"name": row.name, "title": row.title, "points": int(row.panel.lengths[0]), "about": row.about} for row in rows]
+            listed = [
+                {"name": row.name, "title": row.title, "points": int(row.panel.lengths[0]), "about": row.about}
+                for row in rows
+            ]
             typer.echo(json.dumps(listed, ensure_ascii=False, indent=2))
             return
         width = max(len(row.name) for row in rows)
@@ -68,9 +75,15 @@ def datasets(as_json: Json = False) -> None:
 
 
 @app.command()
-def run(  # noqa: PLR0913 (one parameter per option)
+def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
     ctx: typer.Context,
-    data: Annotated[str | None, typer.Argument(metavar="DATA", help="a named data set (see: gatecast datasets) or a CSV or Parquet file; may stand in --config instead")] = None,
+    data: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="DATA",
+            help="a named data set (see: gatecast datasets) or a CSV or Parquet file; may stand in --config instead",
+        ),
+    ] = None,
     time: Time = None,
     target: Target = None,
     series_id: SeriesId = None,
@@ -90,13 +103,29 @@ def run(  # noqa: PLR0913 (one parameter per option)
     out: Out = None,
     no_save: Annotated[bool, typer.Option("--no-save", help="write nothing")] = False,
     as_json: Json = False,
-    explain: Annotated[bool, typer.Option("--explain", help="answer the course's five questions from this run")] = False,
+    explain: Annotated[
+        bool, typer.Option("--explain", help="answer the course's five questions from this run")
+    ] = False,
 ) -> None:
     """Split, train, predict three ways, judge against simple baselines, and write a report."""
     given = {
-        "data": {"source": data, "time": time, "target": target, "series_id": series_id, "inputs": input, "season_length": season_length},
+        "data": {
+            "source": data,
+            "time": time,
+            "target": target,
+            "series_id": series_id,
+            "inputs": input,
+            "season_length": season_length,
+        },
         "network": {"units": units, "layers": layers, "dropout": dropout},
-        "training": {"scaling": scaling, "context": context, "updates": updates, "learning_rate": learning_rate, "seed": seed, "device": device},
+        "training": {
+            "scaling": scaling,
+            "context": context,
+            "updates": updates,
+            "learning_rate": learning_rate,
+            "seed": seed,
+            "device": device,
+        },
         "horizon": horizon,
     }
     with _plain_errors():
@@ -105,14 +134,16 @@ def run(  # noqa: PLR0913 (one parameter per option)
 
 
 @app.command()
-def forecast(  # noqa: PLR0913 (one parameter per option)
+def forecast(  # noqa: PLR0913, PLR0917 (one parameter per option)
     data: Data,
     horizon: Annotated[int, typer.Option(help="steps to forecast beyond the end of the data")],
     model: Annotated[Path, typer.Option(help="a model file written by gatecast run")],
     time: Time = None,
     target: Target = None,
     series_id: SeriesId = None,
-    level: Annotated[list[int] | None, typer.Option(help="interval level in percent; may be given again (80 and 95)")] = None,
+    level: Annotated[
+        list[int] | None, typer.Option(help="interval level in percent; may be given again (80 and 95)")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="write a CSV or Parquet file instead of printing")] = None,
     as_json: Json = False,
 ) -> None:
@@ -190,10 +221,14 @@ def run_and_show(
         print_outcome(console, outcome)
         if explained:
             console.print()
-            console.print(explain(outcome), markup=False)
+            console.print(explain(outcome), markup=False, soft_wrap=True)
         if place is not None:
             report, model = outcome.files["report"], outcome.files["model"]
-            console.print(f"\nReport: {report}\nModel:  {model}   (gatecast forecast DATA --horizon N --model …)", markup=False, soft_wrap=True)
+            console.print(
+                f"\nReport: {report}\nModel:  {model}   (gatecast forecast DATA --horizon N --model …)",
+                markup=False,
+                soft_wrap=True,
+            )
     if outcome.interrupted:
         raise typer.Exit(INTERRUPTED)
 

@@ -33,10 +33,16 @@ class DataConfig(_Settings):
     time: str | None = Field(default=None, description="the time column; found by itself when not given")
     target: str | None = Field(default=None, description="the column to forecast; found by itself when not given")
     series_id: str | None = Field(default=None, description="the column that names the series, when there are several")
-    inputs: tuple[str, ...] = Field(default=(), description="further columns the network may read, known up to now only")
-    season_length: tuple[int, ...] | None = Field(default=None, description="steps per season, at most two; (1,) is none")
+    inputs: tuple[str, ...] = Field(
+        default=(), description="further columns the network may read, known up to now only"
+    )
+    season_length: tuple[int, ...] | None = Field(
+        default=None, description="steps per season, at most two; (1,) is none"
+    )
     test: float = Field(default=0.1, gt=0, le=0.5, description="share of the steps at the end kept for the test")
-    validation: float = Field(default=0.1, gt=0, le=0.5, description="share of the steps before the test for validation")
+    validation: float = Field(
+        default=0.1, gt=0, le=0.5, description="share of the steps before the test for validation"
+    )
 
     @model_validator(mode="after")
     def _seasons(self) -> DataConfig:
@@ -51,7 +57,9 @@ class NetworkConfig(_Settings):
 
     units: int = Field(default=48, ge=1, le=1024, description="LSTM units per layer: numbers in the cell state")
     layers: int = Field(default=1, ge=1, le=8, description="LSTM layers; each after the first adds to the one before")
-    dropout: float = Field(default=0.0, ge=0, lt=1, description="share of state values zeroed between layers in training")
+    dropout: float = Field(
+        default=0.0, ge=0, lt=1, description="share of state values zeroed between layers in training"
+    )
     forget_bias: float = Field(default=1.0, description="start of the forget gate's bias: higher remembers longer")
 
 
@@ -110,10 +118,8 @@ def _sentence(problem: Any, origin: str) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         *groups, key = problem["loc"]
-        group: type[BaseModel] = RunConfig
-        for name in groups:
-            group = {"data": DataConfig, "network": NetworkConfig, "training": TrainingConfig}.get(str(name), group)
-        known = group.model_fields
+        parts: dict[str, type[BaseModel]] = {"data": DataConfig, "network": NetworkConfig, "training": TrainingConfig}
+        known = parts.get(str(groups[-1]) if groups else "", RunConfig).model_fields
         return f"{origin}: unknown key {where!r}.{nearest(str(key), known)} Known here: {', '.join(known)}."
     return f"{origin}: {where} = {problem['input']!r}: {problem['msg']}."
 

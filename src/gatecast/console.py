@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -10,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from gatecast import training
-from gatecast.backtest import MODES, Score
+from gatecast.backtest import MODES
 from gatecast.explain import architecture_lines, split_lines
 from gatecast.run import CYCLES, Outcome, Report
 
@@ -43,7 +44,7 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     source, panel = outcome.source, outcome.source.panel
     missing = outcome.as_dict()["data"]["missing"]
     console.print(f"[bold]{source.title}[/bold]", highlight=False)
-    console.print(source.about, highlight=False)
+    console.print(source.about, highlight=False, soft_wrap=True)
     season = " and ".join(str(length) for length in outcome.config.data.season_length or (1,))
     console.print(
         f"{outcome.split.total:,} points, {panel.frequency.name}, season length {season}"
@@ -56,7 +57,10 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     _section(console, "Target", [f"at every step, the next {horizon} values of {panel.names.y}"])
     _section(console, "Architecture", architecture_lines(outcome))
     trained = outcome.forecaster.fitted_.trained
-    lines = [f"{trained.updates:,} updates in {outcome.seconds['fit']:.1f} s, best on validation after {trained.best_update:,}"]
+    lines = [
+        f"{trained.updates:,} updates in {outcome.seconds['fit']:.1f} s, "
+        f"best on validation after {trained.best_update:,}"
+    ]
     if outcome.forecaster.fitted_.race:
         race = ", ".join(f"{kind} {loss:.3f}" for kind, loss in outcome.forecaster.fitted_.race.items())
         lines.append(f"scaling {outcome.config.training.scaling} (validation loss of short trials: {race})")
@@ -68,13 +72,13 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     if outcome.free_run is not None:
         _print_free_run(console, outcome)
     console.print()
-    console.print(outcome.verdict.sentence, style="bold", highlight=False)
+    console.print(outcome.verdict.sentence, style="bold", highlight=False, soft_wrap=not console.is_terminal)
 
 
 def _section(console: Console, title: str, lines: list[str]) -> None:
     console.print(f"\n[bold]{title}[/bold]", highlight=False)
     for line in lines:
-        console.print(f"  {line}", highlight=False, markup=False)
+        console.print(f"  {line}", highlight=False, markup=False, soft_wrap=True)
 
 
 def _print_scores(console: Console, outcome: Outcome, mode: str) -> None:
@@ -104,28 +108,23 @@ def _print_free_run(console: Console, outcome: Outcome) -> None:
     ]
     _section(console, "Free run beyond the data, on its own output", lines)
     console.print()
-    console.print("Series never trained on (RMSE one and ten steps ahead)", style="bold", highlight=False)
+    console.print("Series never trained on: RMSE", style="bold", highlight=False)
     table = Table(box=None, pad_edge=True, header_style="")
     models = list(dict.fromkeys(row["model"] for row in outcome.unseen))
-    table.add_column("  series")
+    table.add_column("  series", no_wrap=True)
     for model in models:
-        table.add_column(model, justify="right")
+        table.add_column(model, justify="right", no_wrap=True)
     for series in dict.fromkeys(row["series"] for row in outcome.unseen):
         of = {row["model"]: row for row in outcome.unseen if row["series"] == series}
-        cells = [f"{number(of[model]['rmse_1'])} / {number(of[model]['rmse_10'])}" for model in models]
-        table.add_row(f"  {series}", *cells)
+        for key, ahead in (("rmse_1", "1 step"), ("rmse_10", "10 steps")):
+            table.add_row(f"  {series}, {ahead}", *(number(of[model][key]) for model in models))
     console.print(table)
 
 
 def number(x: float) -> str:
     """A score with the digits that matter."""
-    if x != x:
+    if math.isnan(x):
         return "–"
     if x == 0 or 1e-3 <= abs(x) < 1e6:
         return f"{x:,.2f}" if abs(x) >= 100 else f"{x:.4f}"
     return f"{x:.2e}"
-
-
-def scores_of(outcome: Outcome, mode: str, model: str) -> Score:
-    """One row of the table."""
-    return next(row for row in outcome.scores if (row.mode, row.model) == (mode, model))

@@ -1,6 +1,7 @@
-"""The course's five answers, written from a run: how the data is split, what the target is, how the network is built,
+"""The course's five answers, written from a run.
 
-which hyperparameters it used and what each does, and whether it works on the data at hand.
+How the data is split, what the target is, how the network is built, which hyperparameters it used and what each does,
+and whether it works on the data at hand.
 """
 
 from __future__ import annotations
@@ -32,8 +33,11 @@ def explain(outcome: Outcome) -> str:
 def split_lines(outcome: Outcome) -> list[str]:
     """Rows and dates of the three parts; rows are counted from 1."""
     split, times = outcome.split, outcome.source.panel.times
-    parts = (("training", 0, split.training), ("validation", split.training, split.validation))
-    parts += (("test", split.validation, split.total),)
+    parts = [
+        ("training", 0, split.training),
+        ("validation", split.training, split.validation),
+        ("test", split.validation, split.total),
+    ]
     lines = [
         f"{name:<10} rows {begin + 1:>6,} to {end:>6,}   {show_time(times[begin])} to {show_time(times[end - 1])}"
         for name, begin, end in parts
@@ -66,7 +70,10 @@ def target_lines(outcome: Outcome) -> list[str]:
             f"Values are read as (value - {scaled.as_dict()['level']:.4g}) / {scaled.as_dict()['scale']:.4g}: "
             "mean and spread of the training part.",
         ]
-    return [*lines, "Values are read relative to a running level, in units of a running mean of the changes up to that row."]
+    return [
+        *lines,
+        "Values are read relative to a running level, in units of a running mean of the changes up to that row.",
+    ]
 
 
 def architecture_lines(outcome: Outcome) -> list[str]:
@@ -85,12 +92,13 @@ def architecture_lines(outcome: Outcome) -> list[str]:
     head = weights.head
     hidden = sum(array.size for array in head[:5])
     lines += [
-        f"head       {weights.units} + {FEATURES} → {head.bias_E.size} → {weights.units}: {hidden:,} weights, shared by all steps ahead",
+        f"head       {weights.units} + {FEATURES} → {head.bias_E.size} → {weights.units}: {hidden:,} weights, "
+        "shared by all steps ahead",
         f"out        {weights.units} → {OUTPUTS}: {head.out_DO.size + head.out_bias_O.size:,} weights "
         "(mixture of level and last values, correction, width of the intervals)",
         f"path       {weights.units} → {PATH}: {head.path_DJ.size + head.path_bias_J.size:,} weights "
         "(a smooth curve over the steps ahead, linear in the state)",
-        f"in all     {weights.count:,} weights; none of their shapes depends on season or horizon",
+        f"in all     {weights.size:,} weights; none of their shapes depends on season or horizon",
     ]
     return lines
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple, Self
 
@@ -96,7 +96,8 @@ class LSTMForecaster:
         known = np.isfinite(values_ST[:, : max(training, 0)]).sum()
         if training < 10 or known < 10:
             raise DataError(
-                f"the training part has {known} values: at least 10 are needed before the {validation_steps} validation steps"
+                f"the training part has {known} values; at least 10 are needed "
+                f"before the {validation_steps} validation steps"
             )
         seasons = self.season_length or self._usable(season_lengths(panel.frequency), training)
         scaling, race = self._choose_scaling(values_ST, training, seasons, (shape, config), further_PST)
@@ -206,7 +207,7 @@ def widen(model: Model, values_ST: Floats, training: int, horizon: int, further_
     ahead = origins[:, None] + np.arange(1, horizon + 1)
     truth = np.where(ahead < total, values_ST[rows][:, np.minimum(ahead, total - 1)], np.nan)
     factors = np.ones((horizon, len(QUANTILES)))
-    for begin, end in zip(POOLS[:-1], POOLS[1:], strict=True):
+    for begin, end in pairwise(POOLS):
         part = slice(begin - 1, min(end - 1, horizon))
         if begin > horizon:
             break

@@ -32,7 +32,7 @@ class Model:
 
     weights: Weights
     scaling: Scaling
-    config: RunConfig = RunConfig()
+    config: RunConfig = field(default_factory=RunConfig)
     widening_KQ: np.ndarray[Any, Any] | None = None  # factors on the distance from the median, per step ahead
     inputs: tuple[str, ...] = ()  # names of the past-only inputs it reads
     card: Mapping[str, Any] = field(default_factory=dict)

@@ -53,19 +53,21 @@ class Network(nn.Module):
         self.path = nn.Linear(units, PATH)
         with torch.no_grad():
             for layer in self.layers:
-                layer.bias_hh_l0.zero_()
-                layer.bias_ih_l0.zero_()
-                layer.bias_ih_l0[units : 2 * units] = config.forget_bias
+                of_input, of_state = _tensors(layer)[2:]
+                of_state.zero_()
+                of_input.zero_()
+                of_input[units : 2 * units] = config.forget_bias
             for last in (self.out, self.path):
                 last.weight.zero_()
                 last.bias.zero_()
 
     def read(self, x_BTC: Tensor) -> Tensor:
         """What the head sees at every step, (B, T, D)."""
-        h_BTD = self.layers[0](x_BTC)[0]
+        h_BTD: Tensor = self.layers[0](x_BTC)[0]
         for layer in list(self.layers)[1:]:
             h_BTD = h_BTD + layer(self.dropout(h_BTD))[0]
-        return self.dropout(h_BTD)
+        seen_BTD: Tensor = self.dropout(h_BTD)
+        return seen_BTD
 
     def forward(self, h_ND: Tensor, asked: Asked) -> Tensor:
         """Quantiles, (N, K, Q), in units of the scale around the level at each origin."""
@@ -80,6 +82,11 @@ class Network(nn.Module):
         below = centre_NK1 - outward_NKQ[..., :MEDIAN].flip(-1).cumsum(-1).flip(-1)
         above = centre_NK1 + outward_NKQ[..., MEDIAN:].cumsum(-1)
         return torch.cat([below, centre_NK1, above], -1)
+
+
+def _tensors(layer: nn.Module) -> list[Tensor]:
+    """A torch LSTM layer's weights: from its input, from its own output, and its two biases."""
+    return [layer.get_parameter(f"{name}_l0") for name in ("weight_ih", "weight_hh", "bias_ih", "bias_hh")]
 
 
 def pinball_loss(truth_NK: Tensor, quantiles_NKQ: Tensor) -> Tensor:
@@ -97,8 +104,7 @@ def export(network: Network) -> dict[str, np.ndarray[Any, Any]]:
 
     layers: list[LayerWeights] = []
     for layer in network.layers:
-        parts = (layer.weight_ih_l0, layer.weight_hh_l0, layer.bias_ih_l0, layer.bias_hh_l0)
-        layers.append(from_torch(*(array(part) for part in parts)))
+        layers.append(from_torch(*(array(part) for part in _tensors(layer))))
     head = HeadWeights(
         array(network.state.weight).T,
         array(network.question.weight).T,

@@ -102,7 +102,10 @@ def table_as(table: pa.Table, kind: str) -> str:
         buffer = BytesIO()
         pacsv.write_csv(table, buffer, pacsv.WriteOptions(quoting_style="needed"))
         return buffer.getvalue().decode()
-    columns = {name: [show_time(x) if isinstance(x, date) else x for x in table[name].to_pylist()] for name in table.column_names}
+    columns = {
+        name: [show_time(x) if isinstance(x, date) else x for x in table[name].to_pylist()]
+        for name in table.column_names
+    }
     rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
     return json.dumps(rows, ensure_ascii=False, indent=2) + "\n"
 

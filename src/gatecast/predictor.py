@@ -50,7 +50,9 @@ def predict_many(
     if horizon > DIRECT_HORIZON:
         return np.stack(
             [
-                _run_on(model, values_ST[:, : t + 1], horizon, None if further_PST is None else further_PST[..., : t + 1])
+                _run_on(
+                    model, values_ST[:, : t + 1], horizon, None if further_PST is None else further_PST[..., : t + 1]
+                )
                 for t in origins
             ],
             axis=1,
@@ -59,7 +61,9 @@ def predict_many(
     return _answer_all(model, scaled, h_STD, origins, np.arange(1, horizon + 1))
 
 
-def _answer_all(model: Model, scaled: Scaled, h_STD: Floats, origins: NDArray[np.int64], steps: NDArray[np.int64]) -> Floats:
+def _answer_all(
+    model: Model, scaled: Scaled, h_STD: Floats, origins: NDArray[np.int64], steps: NDArray[np.int64]
+) -> Floats:
     series = len(h_STD)
     rows, at = np.repeat(np.arange(series), len(origins)), np.tile(origins, series)
     parts = []

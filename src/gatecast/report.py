@@ -108,7 +108,7 @@ def javascript() -> str:
 
 @lru_cache(maxsize=1)
 def _bundle() -> str:
-    text = str(vl_convert.javascript_bundle(vl_version=GRAMMAR)  # type: ignore[call-arg])
+    text: str = vl_convert.javascript_bundle(vl_version=GRAMMAR)  # type: ignore[call-arg]  # its stub lacks defaults
     return text.replace("</script", r"<\/script").replace("<!--", r"<\!--")
 
 
@@ -135,10 +135,23 @@ def _is_mark(part: Any) -> bool:
 def live(chart: dict[str, Any]) -> str:
     """A compiled chart as JSON for the page: no legend (there are switches), the page's colours, a movable window."""
     kept = {key: part for key, part in chart.items() if key not in ("legends", "background", "$schema")}
-    text = json.dumps(_movable(kept), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+    text = json.dumps(_telling(_movable(kept)), separators=(",", ":"), ensure_ascii=False, allow_nan=False)
     for name, colour in PALETTE.items():
         text = text.replace(f'"{colour}"', f'"var(--{name})"')
     return text.replace("<", "\\u003c")
+
+
+def _telling(chart: Any) -> Any:
+    """Let the cells around the pointer tell text too: Vega-Lite looks for it in the cell instead of in its row."""
+    if isinstance(chart, list):
+        return [_telling(part) for part in chart]
+    if not isinstance(chart, dict):
+        return chart
+    if not (_is_mark(chart) and chart["name"].endswith("_voronoi")):
+        return {key: _telling(part) for key, part in chart.items()}
+    update = chart["encode"]["update"]
+    signal = re.sub(r"(?<![.\w])datum\[", "datum.datum[", update["tooltip"]["signal"])
+    return chart | {"encode": chart["encode"] | {"update": update | {"tooltip": {"signal": signal}}}}
 
 
 def _movable(chart: dict[str, Any]) -> dict[str, Any]:

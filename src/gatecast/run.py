@@ -1,4 +1,4 @@
-"""One whole run: load, split, train, predict three ways, judge.  What the command line prints and writes comes from here.
+"""One whole run: load, split, train, predict three ways, judge.
 
 The five steps of the course are a ``Recipe``; ``src/lstm.py`` is one that can be read and changed.
 """
@@ -78,11 +78,12 @@ class Standard:
 
     def predict_point_by_point(self, model: LSTMForecaster, series: Panel, split: Split) -> Floats:
         """One step from every origin, (O, 1, Q)."""
-        return model.predict_many(series, np.arange(split.validation - 1, split.total - 1), 1)[0]
+        return np.asarray(model.predict_many(series, np.arange(split.validation - 1, split.total - 1), 1)[0])
 
     def predict_multi_sequence(self, model: LSTMForecaster, series: Panel, split: Split, horizon: int) -> Floats:
         """``horizon`` steps from every ``horizon``-th origin, (O, horizon, Q)."""
-        return model.predict_many(series, np.arange(split.validation - 1, split.total - horizon, horizon), horizon)[0]
+        origins = np.arange(split.validation - 1, split.total - horizon, horizon)
+        return np.asarray(model.predict_many(series, origins, horizon)[0])
 
     def predict_full_sequence(self, model: LSTMForecaster, series: Panel, split: Split, block: int) -> Floats:
         """The whole test part on its own output, medians, (steps,)."""
@@ -141,7 +142,7 @@ class Outcome:
             },
             "network": {
                 **self.config.network.model_dump(),
-                "weights": self.model.weights.count,
+                "weights": self.model.weights.size,
                 "scaling": self.config.training.scaling,
                 "updates": self.config.training.updates,
             },
@@ -171,8 +172,7 @@ def run(config: RunConfig, recipe: Recipe | None = None, progress: Report | None
     source, split = steps.load_and_split(config)
     if len(source.panel) > 1:
         raise DataError(
-            f"{source.name} holds {len(source.panel)} series; a course run looks at one: choose it with --id COLUMN=VALUE "
-            "or give a file with one series"
+            f"{source.name} holds {len(source.panel)} series; a course run looks at one; give a file with one series"
         )
     panel, values = source.panel, source.panel.series_values(0)
     config = complete(config, source)
@@ -193,7 +193,9 @@ def run(config: RunConfig, recipe: Recipe | None = None, progress: Report | None
         name: {"LSTM": lstm[name]} | {each.name: baseline_forecast(each, values, mode) for each in baselines}
         for name, mode in modes.items()
     }
-    table = [row for name, mode in modes.items() for row in scores(mode, forecasts[name], values[: split.training], season)]
+    table = [
+        row for name, mode in modes.items() for row in scores(mode, forecasts[name], values[: split.training], season)
+    ]
     first = modes["point_by_point"]
     verdict = judge(
         first.truth_OH[:, 0],
@@ -201,10 +203,10 @@ def run(config: RunConfig, recipe: Recipe | None = None, progress: Report | None
         newest(values)[first.origins],
         history=values[: split.validation],
         unit=source.unit,
-        subject=source.title,
+        subject="this series",
     )
     ran = forecaster.model_.config
-    is_sine = source.period is not None
+    period = source.period
     return Outcome(
         source=source,
         split=split,
@@ -226,8 +228,8 @@ def run(config: RunConfig, recipe: Recipe | None = None, progress: Report | None
             "predict": round(predicted - fitted, 3),
             "total": round(time.perf_counter() - begin, 3),
         },
-        free_run=free_run(forecaster.model_, values[: split.validation], source.period, block) if is_sine else None,
-        unseen=score_unseen(forecaster.model_, baselines, split) if is_sine else [],
+        free_run=free_run(forecaster.model_, values[: split.validation], period, block) if period else None,
+        unseen=score_unseen(forecaster.model_, baselines, split) if period else [],
         interrupted=forecaster.fitted_.trained.interrupted,
     )
 
@@ -258,7 +260,7 @@ def newest(values: Floats) -> Floats:
 def free_run(model: Model, values: Floats, period: float, block: int) -> dict[str, dict[str, float]]:
     """Phase and amplitude of a sine that runs on its own output, over cycle 10 and over cycle 100.
 
-    Least squares for sine and cosine at the known frequency, against the analytic continuation sin(1 + 2 pi t / period);
+    Least squares for sine and cosine at the known frequency, against the continuation sin(1 + 2 pi t / period);
     the phase error is in degrees (positive: the forecast is early), the amplitude error in percent.
     """
     cycle = round(period)
@@ -275,11 +277,14 @@ def free_run(model: Model, values: Floats, period: float, block: int) -> dict[st
 
 
 def unseen_series() -> dict[str, Floats]:
-    """Series a network trained on the course's sine has never seen; fixed, so that every run is tested on the same."""
+    """Series a network trained on the course's sine has never seen; fixed, so that every run is tested on the same.
+
+    The first has another frequency, amplitude and phase.
+    """
     return {
-        "another frequency, amplitude and phase": sine(period=73, amplitude=0.6, phase=2.5, n=2000),
-        "a noisy sine": sine(noise=0.1, seed=1, n=2000),
-        "a chirp": chirp(n=2000),
+        "other frequency": sine(period=73, amplitude=0.6, phase=2.5, n=2000),
+        "noisy sine": sine(noise=0.1, seed=1, n=2000),
+        "chirp": chirp(n=2000),
     }
 
 

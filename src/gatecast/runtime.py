@@ -49,7 +49,7 @@ class Weights(NamedTuple):
         return int(self.layers[0].hidden_DK.shape[0])
 
     @property
-    def count(self) -> int:
+    def size(self) -> int:
         """Number of weights."""
         return sum(array.size for array in weights_to_arrays(self).values())
 
@@ -155,9 +155,7 @@ def softplus(x: Array) -> Array:
     return np.asarray(np.logaddexp(x, 0))
 
 
-def in_units(
-    quantiles_NKQ: Array, level_N: Array, scale_N: Array, widening_KQ: Array | None, steps_K: Array
-) -> Array:
+def in_units(quantiles_NKQ: Array, level_N: Array, scale_N: Array, widening_KQ: Array | None, steps_K: Array) -> Array:
     """Put quantiles back in original units, widened around their median where validation asked for it."""
     if widening_KQ is not None:
         factor_KQ = widening_KQ[np.minimum(steps_K, len(widening_KQ)) - 1]

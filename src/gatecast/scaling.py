@@ -274,7 +274,6 @@ def _further(values_BT: Floats) -> list[NDArray[np.generic]]:
     return [squash(x - mean, spread) * seen, squash(change, spread) * both, seen]
 
 
-
 class Question(NamedTuple):
     """What the head is asked: N origins, K steps ahead.  Everything is normalised by level and scale at the origin."""
 
@@ -284,8 +283,13 @@ class Question(NamedTuple):
     path_KJ: Floats
 
 
-def ask(scaled: Scaled, rows_N: NDArray[np.int64], origins_N: NDArray[np.int64], steps_K: NDArray[np.int64],
-        seasons: tuple[int, ...]) -> Question:
+def ask(
+    scaled: Scaled,
+    rows_N: NDArray[np.int64],
+    origins_N: NDArray[np.int64],
+    steps_K: NDArray[np.int64],
+    seasons: tuple[int, ...],
+) -> Question:
     """Put the question to the head: at these origins, what comes ``steps_K`` steps later?
 
     Args:
@@ -309,8 +313,9 @@ def ask(scaled: Scaled, rows_N: NDArray[np.int64], origins_N: NDArray[np.int64],
     return question_from(found_NKA, level_N, scale_N, steps_K, seasons)
 
 
-def question_from(found_NKA: Floats, level_N: Floats, scale_N: Floats, steps_K: NDArray[np.int64],
-                  seasons: tuple[int, ...]) -> Question:
+def question_from(
+    found_NKA: Floats, level_N: Floats, scale_N: Floats, steps_K: NDArray[np.int64], seasons: tuple[int, ...]
+) -> Question:
     """Normalise candidates given in original units (NaN where there is none) and describe the steps ahead."""
     available_NKA = np.isfinite(found_NKA)
     away_NKA = np.where(available_NKA, found_NKA - level_N[:, None, None], 0.0)
@@ -333,4 +338,5 @@ def _describe(steps: tuple[int, ...], seasons: tuple[int, ...]) -> tuple[Floats,
         turn = 2 * np.pi * steps_K / season
         columns += [np.sin(turn), np.cos(turn)] if season > 1 else [np.zeros_like(turn)] * 2
     columns += [np.full_like(steps_K, np.log(season) / 4) for season in (*seasons, 1)[:2]]
-    return np.stack(columns, axis=-1), chebvander(2 * steps_K / REACH - 1, PATH - 1)
+    path_KJ: Floats = chebvander(2 * steps_K / REACH - 1, PATH - 1).astype(np.float64)
+    return np.stack(columns, axis=-1), path_KJ

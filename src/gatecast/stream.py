@@ -90,7 +90,7 @@ class Stream:
         self._states = runtime.start(model.weights, 1)
         self._h_ND = np.zeros((1, model.weights.units))
 
-    def update(self, value: float, further: Sequence[float] = ()) -> None:
+    def update(self, value: float, further: Sequence[float] | Floats = ()) -> None:
         """Read the next step; NaN is a missing value, which is a hidden step.
 
         Args:
@@ -133,7 +133,8 @@ class Stream:
         level_N, scale_N = np.array([self._level]), np.array([self._scale])
         question = question_from(found_NKA, level_N, scale_N, steps_K, self._model.scaling.seasons)
         quantiles_NKQ = runtime.answer(self._model.weights.head, self._h_ND, question)
-        return runtime.in_units(quantiles_NKQ, level_N, scale_N, self._model.widening_KQ, steps_K)[0]
+        ahead: Floats = runtime.in_units(quantiles_NKQ, level_N, scale_N, self._model.widening_KQ, steps_K)[0]
+        return ahead
 
     def _scale_step(self, value: float) -> list[float]:
         """Absorb a value into level and scale; returns the input channels of this step, in the order of CHANNELS."""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import copy
-import time
 from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -53,11 +52,11 @@ class Trained(NamedTuple):
 
 
 def updates_for(steps: int) -> int:
-    """How many updates the data alone ask for: 1,000 from 2,000 observed steps on, at least 300."""
-    return int(np.clip(steps // 2, 300, 1000))
+    """How many updates the data alone ask for: half as many as observed steps, 300 to 800."""
+    return int(np.clip(steps // 2, 300, 800))
 
 
-def train(
+def train(  # noqa: PLR0915 (the loop stays in one piece)
     values_ST: Floats,
     training: int,
     scaling: Scaling,
@@ -178,8 +177,8 @@ def one_cycle(update: int, updates: int, peak: float) -> float:
     """The learning rate of an update: up over the first tenth, then down to almost nothing (Smith & Topin 2018)."""
     warm = max(1.0, 0.1 * updates)
     if update < warm:
-        return peak * (0.04 + 0.96 * 0.5 * (1 - np.cos(np.pi * update / warm)))
-    return peak * (1e-5 + 0.5 * (1 + np.cos(np.pi * (update - warm) / max(1.0, updates - warm))))
+        return float(peak * (0.04 + 0.96 * 0.5 * (1 - np.cos(np.pi * update / warm))))
+    return float(peak * (1e-5 + 0.5 * (1 + np.cos(np.pi * (update - warm) / max(1.0, updates - warm)))))
 
 
 def _device(name: str) -> torch.device:

@@ -149,8 +149,10 @@ def sample(
     earliest = np.minimum(np.maximum(data.first_S[rows_B] - context // 2, 0), data.training - 1 - context)
     begin_B = rng.integers(earliest, data.training - context)
     within_BN = rng.integers(context // 3, context, (windows, origins))
-    ahead = rng.choice(np.arange(2, horizon + 1), min(steps, horizon) - 1, replace=False) if horizon > 1 else []
-    steps_K = np.sort(np.concatenate([[1], ahead]).astype(np.int64))
+    steps_K = np.ones(1, np.int64)
+    if horizon > 1:
+        further = rng.choice(np.arange(2, horizon + 1), min(steps, horizon) - 1, replace=False)
+        steps_K = np.concatenate([steps_K, np.sort(further)])
     inputs = data.scaled.inputs_BTC[rows_B[:, None], begin_B[:, None] + np.arange(context)]
     rows_N = np.repeat(rows_B, origins)
     origins_N = (begin_B[:, None] + within_BN).ravel()
