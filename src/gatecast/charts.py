@@ -48,7 +48,7 @@ PALETTE = {  # told apart by the colour-blind (after Okabe & Ito), by dashes, an
     "test": "#3d7ea6",
     "window": "#9aa2ad",
 }
-DASHES = {"LSTM": [1, 0], "LastValue": [5, 3], "Drift": [2, 3], "SeasonalNaive": [8, 3, 2, 3], "AR": [11, 3]}
+DASHES = {"LSTM": [1, 0], "LastValue": [6, 4], "Drift": [2, 3], "SeasonalNaive": [8, 3, 2, 3], "AR": [11, 3]}
 FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
 WIDTH = 760  # of a picture; a page sets its own
 SHOWN = 120  # steps in the window at first
@@ -261,11 +261,9 @@ def _along_time(axes: _Axes, drawn: tuple[Columns, Columns], keys: Sequence[Key]
     told = made.transform_filter("datum.ahead > 0") if by_origin else made
     layers = [
         *_bands(axes, made, of_forecasts, x),
-        _line(truth, "truth", 2.8).encode(x=x, y=_value("truth", axes.value), color=_colour("truth", keys)),
+        _model_line(truth, keys[0], x, _value("truth", axes.value), keys),
         *(
-            _line(made.transform_filter(key.signal), key.label, 1.8 if key.label == "LSTM" else 1.6).encode(
-                x=x, y=_value(key.label, axes.value), color=_colour(key.label, keys), **_by_origin(by_origin)
-            )
+            _model_line(made, key, x, _value(key.label, axes.value), keys, **_by_origin(by_origin))
             for key in _models(keys)
         ),
         _pointer(told, x, _told(axes, of_forecasts, keys)),
@@ -294,16 +292,10 @@ def _bands(axes: _Axes, made: alt.Chart, columns: Columns, x: alt.X) -> list[alt
 def _error_panel(made: alt.Chart, keys: Sequence[Key], x: alt.X) -> alt.LayerChart:
     """Forecast minus truth of every model shown, on an axis of its own."""
     y = _value("error", "forecast minus truth", zero=True)
-    lines = [
-        _line(
-            made.transform_filter(key.signal).transform_calculate(
-                error=f"isValid(datum.truth) ? datum['{key.label}'] - datum.truth : null"
-            ),
-            key.label,
-            1.6,
-        ).encode(x=x, y=y, color=_colour(key.label, keys))
-        for key in _models(keys)
-    ]
+    lines = []
+    for key in _models(keys):
+        error = f"isValid(datum.truth) ? datum['{key.label}'] - datum.truth : null"
+        lines.append(_model_line(made.transform_calculate(error=error), key, x, y, keys))
     zero = alt.Chart(_data({"error": [0]})).mark_rule(color=PALETTE["ink"], strokeWidth=1.2).encode(y=y)
     return alt.LayerChart(layer=[zero, *lines], width=WIDTH, height=90, name="errors")
 
@@ -332,9 +324,7 @@ def error_by_step_chart(outcome: Outcome) -> Figure | None:
     x = alt.X("ahead:Q", title="steps ahead", scale={"nice": False, "zero": False}, axis=QUIET | {"tickMinStep": 1})
     base, title = alt.Chart(data), f"RMSE{_in_unit(outcome)}"
     lines = [
-        _line(base.transform_filter(key.signal), key.label, 2.2 if key.label == "LSTM" else 1.6).encode(
-            x=x, y=alt.Y(f"{key.label}:Q", title=title, scale=scale, axis=axis), color=_colour(key.label, keys)
-        )
+        _model_line(base, key, x, alt.Y(f"{key.label}:Q", title=title, scale=scale, axis=axis), keys)
         for key in _models(keys)
     ]
     told = [alt.Tooltip("ahead:Q", title="steps ahead"), *(_number(axes, key.label, key.label, ".4~g") for key in keys)]
@@ -425,10 +415,11 @@ def coverage_chart(outcome: Outcome) -> Figure:
         return alt.Y(f"{field}:Q", title="share it held", scale=scale, axis=percent)
 
     diagonal = alt.Chart(_data({"asked": [0, 100], "held": [0, 100]}))
-    lines = [
-        _line(
-            base.transform_filter(key.signal), key.label, 1.8, point={"size": 60, "filled": True, "opacity": 1}
-        ).encode(x=x, y=y(key.label), color=_colour(key.label, keys))
+    lines = [_model_line(base, key, x, y(key.label), keys) for key in _models(keys)]
+    dots = [
+        base.transform_filter(key.signal)
+        .mark_circle(size=60, opacity=1, color=PALETTE[key.colour])
+        .encode(x=x, y=y(key.label))
         for key in _models(keys)
     ]
     told = [
@@ -439,6 +430,7 @@ def coverage_chart(outcome: Outcome) -> Figure:
         base.mark_area(opacity=0.3, color=PALETTE["window"]).encode(x=x, y=y("low"), y2="high"),
         diagonal.mark_line(color=PALETTE["ink"], strokeWidth=1.2).encode(x=x, y=y("held")),
         *lines,
+        *dots,
         _pointer(base, x, told),
     ]
     return Figure(
@@ -516,21 +508,28 @@ def _by_origin(whether: bool) -> dict[str, str]:
     return {"detail": "cutoff:N"} if whether else {}
 
 
-def _colour(name: str, keys: Sequence[Key]) -> alt.ColorDatum:
-    """One constant colour that also stands in the chart's legend, if it is shown at first."""
+def _colour(keys: Sequence[Key]) -> alt.Color:
+    """The colour of ``model``; the legend holds those that are shown at first."""
     scale = {"domain": [key.label for key in keys], "range": [PALETTE[key.colour] for key in keys]}
     legend = {"symbolType": "stroke", "values": [key.label for key in keys if key.shown]}
-    return alt.ColorDatum(name, type="nominal", scale=scale, legend=legend)
+    return alt.Color("model:N", scale=scale, legend=legend)
 
 
-def _line(chart: alt.Chart, name: str, width: float, point: Any = False) -> alt.Chart:
+def _model_line(chart: alt.Chart, key: Key, x: alt.X, y: alt.Y, keys: Sequence[Key], **more: Any) -> alt.Chart:
+    """The line of one model, in its colour and dash; ``more`` are further encodings."""
+    shown = chart.transform_filter(key.signal) if key.signal else chart
+    width = {"truth": 2.8, "LSTM": 2.1}.get(key.label, 1.6)
+    line = _line(shown.transform_calculate(model=f"'{key.label}'"), key.label, width)
+    return line.encode(x=x, y=y, color=_colour(keys), **more)
+
+
+def _line(chart: alt.Chart, name: str, width: float) -> alt.Chart:
     """A line in the model's dash, broken where a value is missing."""
     drawn: alt.Chart = chart.mark_line(
         strokeWidth=width,
         strokeDash=DASHES.get(name, [1, 0]),
         strokeJoin="round",
         color=PALETTE["ink"],
-        point=point,
         invalid="break-paths-show-domains",
     )
     return drawn

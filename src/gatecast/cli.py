@@ -150,13 +150,15 @@ def forecast(  # noqa: PLR0913, PLR0917 (one parameter per option)
     """Forecast beyond the end of the data with a trained model, with dates and intervals in the data's own units."""
     with _plain_errors():
         from gatecast.modelfile import load_model
-        from gatecast.output import table_as, write_table
         from gatecast.panel import forecast_frame
         from gatecast.predictor import forecast_panel
         from gatecast.sources import load
+        from gatecast.tables import check_ending, table_as, write_table
 
         if horizon < 1:
             raise SettingsError(f"a horizon of {horizon} forecasts nothing; give 1 or more steps")
+        if out is not None:
+            check_ending(out)
         trained = load_model(model)
         source = load(data, time=time, target=target, series_id=series_id, inputs=trained.inputs)
         quantiles = forecast_panel(trained, source.panel, horizon)

@@ -78,7 +78,7 @@ class TrainingConfig(_Settings):
     learning_rate: float = Field(default=0.01, gt=0, description="peak of the one-cycle schedule")
     weight_decay: float = Field(default=0.0, ge=0, description="pull of every weight towards zero")
     clip: float = Field(default=1.0, gt=0, description="largest norm of a gradient")
-    hide: float = Field(default=0.1, ge=0, le=1, description="share of windows in which a run of steps is hidden")
+    hide: float = Field(default=0.2, ge=0, le=1, description="share of windows in which a run of steps is hidden")
     readout: bool = Field(default=True, description="offer a least-squares refit of the path; validation decides")
     seed: int = Field(default=0, ge=0, description="start of the random numbers: same seed, same weights")
     device: str = Field(default="cpu", description="where to train, as torch names it; forecasts are made in NumPy")

@@ -24,7 +24,8 @@ from gatecast.scaling import Floats, Running, Scaling, fixed_from
 from gatecast.training import Progress, Trained, train, updates_for
 
 RACE = 5  # when the scaling is to be chosen, each is given a fifth of the updates first
-POOLS = (1, 2, 5, 13, 33, 65)  # steps ahead whose intervals are checked together
+POOLS = (1, 2, 5, 13, 33)  # steps ahead whose intervals are checked together, from each to before the next
+FAR, RUN_ON_ORIGINS = 4, 24  # direct horizons that are checked, and the origins that are run on for it
 
 
 class Fitted(NamedTuple):
@@ -109,7 +110,7 @@ class LSTMForecaster:
             training=config.model_copy(update={"scaling": scaling.as_dict()["kind"], "updates": trained.updates}),
         )
         plain = Model(weights, scaling, settings, None, tuple(panel.inputs))
-        widening_KQ = widen(plain, values_ST, training, min(config.horizon, max(1, validation_steps)), further_PST)
+        widening_KQ = widen(plain, values_ST, training, further_PST)
         self.model_ = Model(weights, scaling, settings, widening_KQ, tuple(panel.inputs), make_card(panel, trained))
         self.fitted_ = Fitted(trained, race, training, validation_steps)
         self._panel = panel
@@ -192,35 +193,54 @@ class LSTMForecaster:
         return offered[min(race, key=lambda kind: race[kind])], race
 
 
-def widen(model: Model, values_ST: Floats, training: int, horizon: int, further_PST: Floats | None) -> Floats:
-    """Factors (H, Q) on the distance from the median that make the intervals hold on the validation part.
+def widen(model: Model, values_ST: Floats, training: int, further_PST: Floats | None) -> Floats:
+    """Factors (K, Q) on the distance from the median that make the intervals hold on the validation part.
 
     Per side and level, the conformal quantile of (truth - median) / (quantile - median) over the validation origins,
     pooled over neighbouring steps ahead (split conformal: Vovk et al. 2005; Romano et al. 2019).  Never below 1: an
-    interval is widened where needed and never narrowed.
+    interval is widened where needed and never narrowed.  Beyond the direct horizon a few origins are run on over
+    hidden steps, as far as the validation part and four direct horizons reach.
     """
-    total = values_ST.shape[1]
-    origins = np.unique(np.linspace(training - 1, total - 2, min(512, total - training)).round().astype(np.int64))
+    total, direct = values_ST.shape[1], model.direct_horizon
     rows = np.unique(np.linspace(0, len(values_ST) - 1, min(256, len(values_ST))).round().astype(np.int64))
-    further = None if further_PST is None else further_PST[:, rows]
-    quantiles = predictor.predict_many(model, values_ST[rows], origins, horizon, further)
-    ahead = origins[:, None] + np.arange(1, horizon + 1)
-    truth = np.where(ahead < total, values_ST[rows][:, np.minimum(ahead, total - 1)], np.nan)
-    factors = np.ones((horizon, len(QUANTILES)))
-    for begin, end in pairwise(POOLS):
-        part = slice(begin - 1, min(end - 1, horizon))
-        if begin > horizon:
-            break
-        error = truth[:, :, part] - quantiles[:, :, part, MEDIAN]
+    values_ST = values_ST[rows]
+    further_PST = None if further_PST is None else further_PST[:, rows]
+
+    def truths(origins: NDArray[np.int64], horizon: int) -> Floats:
+        ahead = origins[:, None] + np.arange(1, horizon + 1)
+        return np.where(ahead < total, values_ST[:, np.minimum(ahead, total - 1)], np.nan)
+
+    origins = np.unique(np.linspace(training - 1, total - 2, min(512, total - training)).round().astype(np.int64))
+    near = min(direct, total - training)
+    made = predictor.predict_many(model, values_ST, origins, near, further_PST)
+    edges = [pool for pool in POOLS if pool <= near] + [near + 1]
+    factors = _pooled(truths(origins, near), made, edges)
+    reach = min(FAR * direct, total - training - FAR)
+    if near < direct or reach <= direct:
+        return factors
+    origins = np.unique(np.linspace(training - 1, total - 1 - reach, RUN_ON_ORIGINS).round().astype(np.int64))
+    few = slice(0, max(1, RUN_ON_ORIGINS // len(values_ST)))
+    made = predictor.predict_many(
+        model, values_ST[few], origins, reach, None if further_PST is None else further_PST[:, few]
+    )
+    edges = [*range(direct + 1, reach + 1, direct), reach + 1]
+    return np.concatenate([factors, _pooled(truths(origins, reach)[few], made, edges)[direct:]])
+
+
+def _pooled(truth_SOH: Floats, quantiles_SOHQ: Floats, edges: Sequence[int]) -> Floats:
+    """The factors (H, Q) for steps ahead pooled between ``edges``, which count from 1."""
+    factors = np.ones(quantiles_SOHQ.shape[2:])
+    for begin, end in pairwise(edges):
+        part = slice(begin - 1, end - 1)
+        error = truth_SOH[:, :, part] - quantiles_SOHQ[:, :, part, MEDIAN]
         for place, asked in enumerate(QUANTILES):
-            away = quantiles[:, :, part, place] - quantiles[:, :, part, MEDIAN]
+            away = quantiles_SOHQ[:, :, part, place] - quantiles_SOHQ[:, :, part, MEDIAN]
             known = np.isfinite(error) & (away != 0)
-            count = int(known.sum()) // (end - begin) or 1  # neighbouring steps ahead are not independent
             if place == MEDIAN or not known.any():
                 continue
-            ratio = error[known] / away[known]
+            count = max(1, int(known.sum()) // (end - begin))  # neighbouring steps ahead are not independent
             hold = min(1.0, max(asked, 1 - asked) * (count + 1) / count)
-            factors[part, place] = max(1.0, float(np.quantile(ratio, hold)))
+            factors[part, place] = max(1.0, float(np.quantile(error[known] / away[known], hold)))
     return factors
 
 

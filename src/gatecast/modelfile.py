@@ -37,6 +37,11 @@ class Model:
     inputs: tuple[str, ...] = ()  # names of the past-only inputs it reads
     card: Mapping[str, Any] = field(default_factory=dict)
 
+    @property
+    def direct_horizon(self) -> int:
+        """Steps ahead the head was trained for; beyond them the state runs on over hidden steps."""
+        return self.config.training.horizon
+
 
 def save_model(model: Model, path: Path) -> None:
     """Write a model file; an earlier file of that name is replaced only once the new one is complete.

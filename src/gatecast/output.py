@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import date, datetime
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from gatecast.config import LEVELS, QUANTILES, config_to_toml
 from gatecast.errors import OutputError
 from gatecast.explain import explain
-from gatecast.frequency import show_time
 from gatecast.modelfile import save_model, write_atomically
 from gatecast.report import write_report
 from gatecast.run import Outcome
@@ -94,33 +91,3 @@ def forecasts_table(outcome: Outcome) -> pa.Table:
                 columns[f"{model}-hi-{level}"] = quantiles[..., len(QUANTILES) - 1 - low].ravel()
         parts.append(pa.table(columns))
     return pa.concat_tables(parts)
-
-
-def table_as(table: pa.Table, kind: str) -> str:
-    """A table as text: ``csv``, or ``json`` as one list of rows."""
-    if kind == "csv":
-        buffer = BytesIO()
-        pacsv.write_csv(table, buffer, pacsv.WriteOptions(quoting_style="needed"))
-        return buffer.getvalue().decode()
-    columns = {
-        name: [show_time(x) if isinstance(x, date) else x for x in table[name].to_pylist()]
-        for name in table.column_names
-    }
-    rows = [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-    return json.dumps(rows, ensure_ascii=False, indent=2) + "\n"
-
-
-def write_table(table: pa.Table, path: Path) -> None:
-    """Write a table as CSV or Parquet, as the name's ending says.
-
-    Raises:
-        OutputError: the ending is neither, or the place cannot be written to.
-    """
-    if path.suffix.lower() == ".csv":
-        write_atomically(path, table_as(table, "csv").encode())
-    elif path.suffix.lower() in (".parquet", ".pq"):
-        buffer = BytesIO()
-        pq.write_table(table, buffer)
-        write_atomically(path, buffer.getvalue())
-    else:
-        raise OutputError(f"{path}: ends in {path.suffix or 'nothing'}; name a file ending in .csv or .parquet")

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatecast import runtime
-from gatecast.config import DIRECT_HORIZON, MEDIAN
+from gatecast.config import MEDIAN
 from gatecast.errors import DataError
 from gatecast.modelfile import Model
 from gatecast.panel import Panel
@@ -38,7 +38,7 @@ def predict_many(
 ) -> Floats:
     """Quantiles (S, O, H, Q) in original units, made at each origin from the values up to it.
 
-    Up to the direct horizon this is one pass; beyond it, each origin's series is run on over hidden steps.
+    Up to the direct horizon this is one pass; beyond it, every origin is run on over hidden steps of its own.
 
     Args:
         model: the model.
@@ -47,18 +47,17 @@ def predict_many(
         horizon: steps ahead.
         further_PST: the model's past-only inputs.
     """
-    if horizon > DIRECT_HORIZON:
-        return np.stack(
-            [
-                _run_on(
-                    model, values_ST[:, : t + 1], horizon, None if further_PST is None else further_PST[..., : t + 1]
-                )
-                for t in origins
-            ],
-            axis=1,
-        )
+    if horizon > model.direct_horizon:
+        ends = [int(t) + 1 for t in origins]
+        cut_NT = pad_left([series[:end] for series in values_ST for end in ends])
+        further = None
+        if further_PST is not None:
+            further = np.stack([pad_left([series[:end] for series in part for end in ends]) for part in further_PST])
+        made = run_on(model, cut_NT, horizon, further)
+        return made.reshape(len(values_ST), len(ends), *made.shape[1:])
     scaled, h_STD = read_series(model, values_ST, further_PST)
-    return _answer_all(model, scaled, h_STD, origins, np.arange(1, horizon + 1))
+    made = _answer_all(model, scaled, h_STD, origins, np.arange(1, horizon + 1))
+    return runtime.widen(made.reshape(-1, *made.shape[2:]), model.widening_KQ, model.direct_horizon).reshape(made.shape)
 
 
 def _answer_all(
@@ -71,23 +70,23 @@ def _answer_all(
         r, t = rows[begin : begin + CHUNK], at[begin : begin + CHUNK]
         question = ask(scaled, r, t, steps, model.scaling.seasons)
         quantiles = runtime.answer(model.weights.head, h_STD[r, t], question)
-        parts.append(
-            runtime.in_units(quantiles, scaled.level_BT[r, t], scaled.scale_BT[r, t], model.widening_KQ, steps)
-        )
+        parts.append(runtime.in_units(quantiles, scaled.level_BT[r, t], scaled.scale_BT[r, t]))
     return np.concatenate(parts).reshape(series, len(origins), len(steps), -1)
 
 
-def _run_on(model: Model, values_ST: Floats, horizon: int, further_PST: Floats | None) -> Floats:
+def run_on(model: Model, values_ST: Floats, horizon: int, further_PST: Floats | None) -> Floats:
     """Beyond the direct horizon: the steps already forecast are hidden ones, and the head is asked again from them."""
     series, steps = values_ST.shape
-    hidden = (horizon - 1) // DIRECT_HORIZON * DIRECT_HORIZON
+    block = model.direct_horizon
+    hidden = (horizon - 1) // block * block
     values_ST = np.concatenate([values_ST, np.full((series, hidden), np.nan)], axis=1)
     if further_PST is not None:
         further_PST = np.concatenate([further_PST, np.full((*further_PST.shape[:2], hidden), np.nan)], axis=2)
     scaled, h_STD = read_series(model, values_ST, further_PST)
-    origins = np.arange(steps - 1, steps + hidden, DIRECT_HORIZON)
-    blocks = _answer_all(model, scaled, h_STD, origins, np.arange(1, DIRECT_HORIZON + 1))
-    return blocks.reshape(series, -1, blocks.shape[-1])[:, :horizon]
+    origins = np.arange(steps - 1, steps + hidden, block)
+    blocks = _answer_all(model, scaled, h_STD, origins, np.arange(1, block + 1))
+    made = blocks.reshape(series, -1, blocks.shape[-1])[:, :horizon]
+    return runtime.widen(made, model.widening_KQ, block)
 
 
 def full_sequence(model: Model, values: Floats, steps: int, block: int, further: Floats | None = None) -> Floats:
@@ -100,7 +99,7 @@ def full_sequence(model: Model, values: Floats, steps: int, block: int, further:
         model: the model.
         values: one series up to the origin, NaN where missing.
         steps: how far to run.
-        block: how many values are read back at a time; 1 to the direct horizon.
+        block: how many values are read back at a time; 1 to the model's direct horizon.
         further: the past-only inputs, (P, T).
     """
     stream = Stream(model)

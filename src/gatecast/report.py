@@ -199,7 +199,7 @@ def render(outcome: Outcome, drawn: Sequence[Figure], compiled: dict[str, dict[s
         free_run=free_run_rows(outcome),
         unseen=unseen_rows(outcome),
         explain=explain,
-        card=outcome.model.card,
+        version=outcome.model.card.get("versions", {}).get("gatecast", ""),
         light=PALETTE,
         dark=DARK,
         charts=Markup("{" + specs + "}"),  # escaped in ``live``
@@ -404,8 +404,8 @@ def _point_words(outcome: Outcome) -> str:
     else:
         text = "Every line hugs the truth, even LastValue's, because each forecast is told all values before its step"
     text += (
-        f" ({_beside_last(outcome, 'point_by_point')}). Look at the errors below: there, a forecast that knows "
-        "something stays nearer to zero."
+        f" ({_beside_last(outcome, 'point_by_point')}). In the lower panel a forecast that knows something "
+        "stays nearer to zero."
     )
     return text + (f" Drawn are the last {MOST_STEPS:,} of {steps:,} steps." if steps > MOST_STEPS else "")
 

@@ -17,9 +17,10 @@ from numpy.typing import NDArray
 
 from gatecast.cell import LayerWeights, State, initial_state, lstm_step, sigmoid
 from gatecast.config import MEDIAN, QUANTILES
-from gatecast.scaling import CANDIDATES
+from gatecast.scaling import CANDIDATES, CHANNELS
 
 Array = NDArray[Any]
+AGE = CHANNELS.index("age")
 OUTPUTS = CANDIDATES + 1 + len(QUANTILES) - 1  # mixture logits, correction, steps outward
 
 
@@ -97,9 +98,12 @@ def step(weights: Weights, x_BC: Array, states: Sequence[State]) -> tuple[Array,
 def read(weights: Weights, x_BTC: Array, states: Sequence[State] | None = None) -> tuple[Array, list[State]]:
     """Read whole sequences: returns what the head sees at every step, (B, T, D), and the final states.
 
-    The input's share of the gates is one matrix product for all steps; a test holds this to ``step``.
+    Before a series' first observed value its state stays as it was, so that padding changes nothing.  The input's
+    share of the gates is one matrix product for all steps; a test holds this to ``step``.
     """
     batch, steps, _ = x_BTC.shape
+    begun_BT = x_BTC[..., AGE] > 0
+    all_begun = bool(begun_BT.all())
     states = start(weights, batch) if states is None else states
     h_BTD = x_BTC.astype(weights.head.state_DE.dtype, copy=False)
     after = []
@@ -112,8 +116,13 @@ def read(weights: Weights, x_BTC: Array, states: Sequence[State] | None = None) 
             z_BK = z_BTK[:, t] + h_BD @ layer.hidden_DK
             candidate_BD = np.tanh(z_BK[:, 2 * units : 3 * units])
             gates_BK = sigmoid(z_BK)
-            c_BD = gates_BK[:, units : 2 * units] * c_BD + gates_BK[:, :units] * candidate_BD
-            h_BD = gates_BK[:, 3 * units :] * np.tanh(c_BD)
+            new_BD = gates_BK[:, units : 2 * units] * c_BD + gates_BK[:, :units] * candidate_BD
+            out_BD = gates_BK[:, 3 * units :] * np.tanh(new_BD)
+            if all_begun:
+                c_BD, h_BD = new_BD, out_BD
+            else:
+                begun_B1 = begun_BT[:, t, None]
+                c_BD, h_BD = np.where(begun_B1, new_BD, c_BD), np.where(begun_B1, out_BD, h_BD)
             out_BTD[:, t] = h_BD
         after.append(State(h_BD, c_BD))
         h_BTD = out_BTD if place == 0 else h_BTD + out_BTD
@@ -155,13 +164,27 @@ def softplus(x: Array) -> Array:
     return np.asarray(np.logaddexp(x, 0))
 
 
-def in_units(quantiles_NKQ: Array, level_N: Array, scale_N: Array, widening_KQ: Array | None, steps_K: Array) -> Array:
-    """Put quantiles back in original units, widened around their median where validation asked for it."""
-    if widening_KQ is not None:
-        factor_KQ = widening_KQ[np.minimum(steps_K, len(widening_KQ)) - 1]
-        centre_NK1 = quantiles_NKQ[..., MEDIAN : MEDIAN + 1]
-        away_NKQ = (quantiles_NKQ - centre_NK1) * factor_KQ
-        below = -np.maximum.accumulate(-away_NKQ[..., MEDIAN::-1], axis=-1)[..., ::-1]
-        above = np.maximum.accumulate(away_NKQ[..., MEDIAN + 1 :], axis=-1)
-        quantiles_NKQ = centre_NK1 + np.concatenate([below, above], axis=-1)
+def in_units(quantiles_NKQ: Array, level_N: Array, scale_N: Array) -> Array:
+    """Put quantiles back in original units."""
     return np.asarray(level_N[:, None, None] + scale_N[:, None, None] * quantiles_NKQ)
+
+
+def widen(quantiles_NKQ: Array, factors_KQ: Array | None, direct: int) -> Array:
+    """Move quantiles away from their median where validation asked for it; the median stays and none cross.
+
+    Args:
+        quantiles_NKQ: of the steps 1 ... K ahead, in any units.
+        factors_KQ: one row per step ahead, the last one for all later steps; None for no widening.
+        direct: steps ahead the head was trained for; an interval beyond them is never narrower than one before.
+    """
+    steps = np.arange(quantiles_NKQ.shape[1])
+    centre_NK1 = quantiles_NKQ[..., MEDIAN : MEDIAN + 1]
+    away_NKQ = quantiles_NKQ - centre_NK1
+    if factors_KQ is not None:
+        away_NKQ = away_NKQ * factors_KQ[np.minimum(steps, len(factors_KQ) - 1)]
+    below_NKQ = np.maximum.accumulate(-away_NKQ[..., MEDIAN - 1 :: -1], axis=-1)[..., ::-1]
+    above_NKQ = np.maximum.accumulate(away_NKQ[..., MEDIAN + 1 :], axis=-1)
+    if len(steps) > direct:
+        for side_NKQ in (below_NKQ, above_NKQ):
+            side_NKQ[:, direct - 1 :] = np.maximum.accumulate(side_NKQ[:, direct - 1 :], axis=1)
+    return np.concatenate([centre_NK1 - below_NKQ, centre_NK1, centre_NK1 + above_NKQ], axis=-1)

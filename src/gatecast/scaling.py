@@ -30,6 +30,7 @@ CHANNELS = (
     "slow_scale",
     "scale_to_size",  # log of scale over mean size: shifting a series is meant to matter
     "age",  # log of the number of observed steps, capped
+    "gap",  # log of the steps since a value was observed, 0 where one is
     "log_season",
     "log_second_season",
     "observed",
@@ -167,6 +168,7 @@ def scale_series(values_BT: Floats, scaling: Scaling, further_PBT: Floats | None
         squash(season_changes[1][0], units[2]),
         *(ratio * seen for ratio in roughness),
         np.log1p(np.minimum(np.cumsum(seen, axis=1), MOST_AGE)) / 5,
+        np.log1p(_gap(seen)) / 5,
         np.full_like(y, logs[0] / 4),
         np.full_like(y, logs[1] / 4),
         seen,
@@ -190,6 +192,13 @@ def fill_forward(values_BT: Floats, seen_BT: Mask) -> Floats:
     """Carry the newest observed value on; NaN before the first."""
     where = np.where(seen_BT, np.arange(values_BT.shape[1]), 0)
     return np.asarray(np.take_along_axis(values_BT, np.maximum.accumulate(where, axis=1), axis=1))
+
+
+def _gap(seen_BT: Mask) -> Floats:
+    """Steps since the newest observed value; 0 before the first."""
+    at = np.arange(seen_BT.shape[1])
+    newest = np.maximum.accumulate(np.where(seen_BT, at, -1), axis=1)
+    return np.where(newest >= 0, at - newest, 0).astype(np.float64)
 
 
 def _log_ratio(above: Floats, below: Floats) -> Floats:

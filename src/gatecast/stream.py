@@ -12,7 +12,6 @@ from collections.abc import Sequence
 import numpy as np
 
 from gatecast import runtime
-from gatecast.config import DIRECT_HORIZON
 from gatecast.modelfile import Model
 from gatecast.scaling import (
     CANDIDATES,
@@ -82,7 +81,7 @@ class Stream:
         rate = getattr(scaling, "rate", 0.1)
         self._size, self._short, self._long = _Mean(SIZE_RATE), _Mean(rate), _Mean(rate)
         self._fast, self._slow = _Mean(FAST_RATE), _Mean(SLOW_RATE)
-        self._step, self._age, self._has_season = -1, 0, False
+        self._step, self._age, self._gap, self._has_season = -1, 0, 0, False
         self._level = scaling.level if isinstance(scaling, Fixed) else 0.0
         self._scale = scaling.scale if isinstance(scaling, Fixed) else 0.0
         self._before, self._last = math.nan, math.nan
@@ -100,6 +99,8 @@ class Stream:
         x = self._scale_step(float(value))
         for place, reader in enumerate(self._further):
             x.extend(reader.read(float(further[place]) if place < len(further) else math.nan))
+        if self._age == 0:
+            return  # nothing has been observed yet
         # the inputs pass through float32, as they do in training
         x_BC = np.asarray(x, np.float32)[None].astype(np.float64)
         self._h_ND, self._states = runtime.step(self._model.weights, x_BC, self._states)
@@ -109,13 +110,15 @@ class Stream:
 
         Beyond the direct horizon the state runs on over hidden steps.
         """
-        direct = self._forecast(np.arange(1, min(horizon, DIRECT_HORIZON) + 1))
-        if horizon <= DIRECT_HORIZON:
-            return direct
-        ahead = self.copy()
-        for _ in range(DIRECT_HORIZON):
-            ahead.update(math.nan)
-        return np.concatenate([direct, ahead.forecast(horizon - DIRECT_HORIZON)])
+        block = self._model.direct_horizon
+        parts = [self._forecast(min(horizon, block))]
+        ahead = self if horizon <= block else self.copy()
+        while len(parts) * block < horizon:
+            for _ in range(block):
+                ahead.update(math.nan)
+            parts.append(ahead._forecast(min(horizon - len(parts) * block, block)))
+        made: Floats = runtime.widen(np.concatenate(parts, axis=1), self._model.widening_KQ, block)
+        return made[0]
 
     def copy(self) -> Stream:
         """An independent stream in the same state."""
@@ -124,7 +127,9 @@ class Stream:
             setattr(other, name, copy.deepcopy(getattr(self, name)))
         return other
 
-    def _forecast(self, steps_K: np.ndarray[tuple[int], np.dtype[np.int64]]) -> Floats:
+    def _forecast(self, steps: int) -> Floats:
+        """Quantiles (1, steps, Q) as the head says them, in original units."""
+        steps_K = np.arange(1, steps + 1)
         found_NKA = np.full((1, len(steps_K), CANDIDATES), np.nan)
         found_NKA[..., 0], found_NKA[..., 1] = self._level, self._last
         for place, season in enumerate(self._seasons, start=2):
@@ -133,8 +138,7 @@ class Stream:
         level_N, scale_N = np.array([self._level]), np.array([self._scale])
         question = question_from(found_NKA, level_N, scale_N, steps_K, self._model.scaling.seasons)
         quantiles_NKQ = runtime.answer(self._model.weights.head, self._h_ND, question)
-        ahead: Floats = runtime.in_units(quantiles_NKQ, level_N, scale_N, self._model.widening_KQ, steps_K)[0]
-        return ahead
+        return np.asarray(runtime.in_units(quantiles_NKQ, level_N, scale_N))
 
     def _scale_step(self, value: float) -> list[float]:
         """Absorb a value into level and scale; returns the input channels of this step, in the order of CHANNELS."""
@@ -150,6 +154,7 @@ class Stream:
             if seen:
                 season.newest[at] = value
         self._before, old_level, started = value if seen else math.nan, self._level, self._age > 0
+        self._gap = self._gap + 1 if self._age and not seen else 0
         if seen:
             self._last = value
             self._age += 1
@@ -174,6 +179,7 @@ class Stream:
             *(_squash(x, unit) if math.isfinite(x) else 0.0 for x, unit in zip(changes, units, strict=False)),
             *(ratio if seen else 0.0 for ratio in roughness),
             math.log1p(min(self._age, MOST_AGE)) / 5,
+            math.log1p(self._gap) / 5,
             *(math.log(length) / 4 for length in (*lengths, 1)[:2]),
             float(seen),
             *(float(math.isfinite(x)) for x in changes),

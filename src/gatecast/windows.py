@@ -17,8 +17,8 @@ from gatecast.errors import DataError
 from gatecast.scaling import Floats, Question, Scaled, Scaling, ask, scale_series
 
 Indices = NDArray[np.int64]
-LONGEST_HIDDEN = 64
-HIDDEN_SHARE = 0.15
+LONGEST_HIDDEN = 256  # as long as four direct horizons
+HIDDEN_SHARE = 0.3
 
 
 class Split(NamedTuple):
@@ -103,13 +103,14 @@ def training_set(
 
 
 def hide_runs(values_ST: Floats, rng: np.random.Generator) -> Floats:
-    """A copy with about 15 % of the steps hidden, in runs of 1 to 64 steps."""
+    """A copy with up to 30 % of the steps hidden, in runs of 1 to 256 steps, short ones more often than long ones."""
     series, steps = values_ST.shape
     hidden = values_ST.copy()
-    mean_run = 10.0
+    longest = max(1, min(LONGEST_HIDDEN, steps // 4))
+    mean_run = (longest - 1) / np.log(longest) if longest > 1 else 1.0
     for row in range(series):
         for _ in range(max(1, round(HIDDEN_SHARE * steps / mean_run))):
-            run = min(1 + int(rng.exponential(mean_run)), LONGEST_HIDDEN)
+            run = round(np.exp(rng.uniform(0, np.log(longest))))
             begin = int(rng.integers(0, steps))
             hidden[row, begin : begin + run] = np.nan
     return hidden
@@ -146,14 +147,15 @@ def sample(
     if len(data.source_S) > series:
         rows_B = rows_B + series * (rng.random(windows) < hide)
     context = min(context, data.training - 1)
-    earliest = np.minimum(np.maximum(data.first_S[rows_B] - context // 2, 0), data.training - 1 - context)
-    begin_B = rng.integers(earliest, data.training - context)
-    within_BN = rng.integers(context // 3, context, (windows, origins))
+    first_B = np.minimum(data.first_S[rows_B], data.training - 2)
+    begin_B = rng.integers(first_B, np.maximum(data.training - context, first_B + 1))
+    usable_B = np.minimum(context, data.training - 1 - begin_B)[:, None]  # a truth must follow every origin
+    within_BN = (usable_B // 3 + rng.random((windows, origins)) * (usable_B - usable_B // 3)).astype(np.int64)
     steps_K = np.ones(1, np.int64)
     if horizon > 1:
         further = rng.choice(np.arange(2, horizon + 1), min(steps, horizon) - 1, replace=False)
         steps_K = np.concatenate([steps_K, np.sort(further)])
-    inputs = data.scaled.inputs_BTC[rows_B[:, None], begin_B[:, None] + np.arange(context)]
+    inputs = _slices(data, rows_B, begin_B, context)
     rows_N = np.repeat(rows_B, origins)
     origins_N = (begin_B[:, None] + within_BN).ravel()
     return _asked(data, inputs, within_BN, (rows_N, origins_N), steps_K, data.training)
@@ -167,12 +169,18 @@ def validation_batch(data: TrainingSet, context: int, horizon: int, most: int = 
     origins = np.arange(data.training - 1, total - 1)
     keep = max(1, -(-len(origins) * len(rows_B) // max(most, 4 * len(rows_B))))
     origins = origins[::keep]
-    begin = max(0, data.training - 2 * context)
+    begin_B = np.minimum(np.maximum(data.first_S[rows_B], data.training - 2 * context), data.training - 1)
     steps_K = np.unique(np.geomspace(1, horizon, 8).round().astype(np.int64))
-    within_BN = np.tile(origins - begin, (len(rows_B), 1))
+    within_BN = origins - begin_B[:, None]
     rows_N, origins_N = np.repeat(rows_B, len(origins)), np.tile(origins, len(rows_B))
-    inputs = data.scaled.inputs_BTC[rows_B][:, begin : origins[-1] + 1]
+    inputs = _slices(data, rows_B, begin_B, int(within_BN.max()) + 1)
     return _asked(data, inputs, within_BN, (rows_N, origins_N), steps_K, total)
+
+
+def _slices(data: TrainingSet, rows_B: Indices, begin_B: Indices, steps: int) -> NDArray[np.float32]:
+    """Windows that begin at or after a series' first value; one that is too short repeats its last step, unread."""
+    columns = np.minimum(begin_B[:, None] + np.arange(steps), data.values_ST.shape[1] - 1)
+    return np.asarray(data.scaled.inputs_BTC[rows_B[:, None], columns])
 
 
 def _asked(

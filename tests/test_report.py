@@ -1,0 +1,231 @@
+"""The report is one file that works offline, escapes what it is given, and says what the numbers say."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+import vl_convert
+
+from gatecast import report
+from gatecast.charts import PALETTE, coverage_chart, figures, point_by_point_chart, series_chart
+from gatecast.errors import OutputError
+from gatecast.report import DARK, captions, number, number_rows, write_report, written
+from helpers_outcome import HOSTILE, make_outcome
+
+PNG = b"\x89PNG\r\n\x1a\n"
+
+
+class Page(HTMLParser):
+    """What stands in a page: its tags with their attributes, its text, and its scripts apart."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text: list[str] = []
+        self.scripts: list[str] = []
+        self._inside = ""
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        self._inside = tag
+
+    def handle_endtag(self, tag):
+        self._inside = ""
+
+    def handle_data(self, data):
+        (self.scripts if self._inside == "script" else self.text).append(data)
+
+    @property
+    def words(self) -> str:
+        return " ".join(" ".join(self.text).split())
+
+
+def read(outcome, explain: str | None = None, drawn: tuple | list = ()) -> Page:
+    """The outcome's page; without charts, which take longest, unless they are given."""
+    return Page(report.render(outcome, drawn, _compiled(drawn), explain))
+
+
+def _compiled(drawn):
+    return {figure.name: vl_convert.vegalite_to_vega(figure.chart.to_dict(validate=False)) for figure in drawn}
+
+
+@pytest.fixture(scope="module")
+def outcome():
+    return make_outcome()
+
+
+@pytest.fixture(scope="module")
+def page(outcome):
+    return read(outcome, drawn=figures(outcome))
+
+
+@pytest.fixture(scope="module")
+def wave():
+    return read(make_outcome(wave=True, dated=False), explain="1. <b>Split</b> & so on")
+
+
+# ------------------------------------------------------------------------------------------- files
+
+
+def test_a_report_and_a_picture_of_every_chart_are_written_and_nothing_else(tmp_path, outcome):
+    paths = write_report(outcome, tmp_path, "answers")
+    charts = [figure.name for figure in figures(outcome)]
+    assert list(paths) == ["report", *charts]
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(path.name for path in paths.values())
+    for name in charts:
+        content = paths[name].read_bytes()
+        assert content.startswith(PNG) and len(content) > 5_000
+        assert int.from_bytes(content[16:20], "big") > 900  # pixels wide
+    html = paths["report"].read_text(encoding="utf-8")
+    assert report.javascript() in html
+    assert len(html) - len(report.javascript()) < 400_000
+
+
+def test_a_folder_that_is_not_there_is_refused(tmp_path, outcome):
+    with pytest.raises(OutputError, match="cannot be written"):
+        write_report(outcome, tmp_path / "missing", None)
+
+
+def test_a_long_series_still_makes_a_page_below_three_megabytes():
+    outcome = make_outcome(steps=40_000, horizon=50)
+    drawn = figures(outcome)
+    html = report.render(outcome, drawn, _compiled(drawn), None)
+    assert len(html.encode()) - len(report.javascript().encode()) < 2_500_000
+    assert "last 3,000 of 4,000 steps" in html and "first 3,000 steps" in html
+
+
+def test_the_same_outcome_gives_the_same_page(outcome):
+    assert read(outcome).words == read(make_outcome()).words
+    assert _compiled([coverage_chart(outcome)]) == _compiled([coverage_chart(make_outcome())])
+
+
+def test_pandas_is_never_imported():
+    script = "import gatecast.report, sys; sys.exit('pandas' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+def test_a_picture_shows_what_the_page_shows(outcome):
+    chart = _compiled([coverage_chart(outcome)])["coverage"]
+    assert vl_convert.vega_to_png(report.still(chart)) == vl_convert.vega_to_png(chart)
+
+
+# ------------------------------------------------------------------------------------------- the page
+
+
+def test_a_hostile_name_is_shown_and_never_run():
+    outcome = make_outcome(name=HOSTILE)
+    hostile = read(outcome, HOSTILE, [series_chart(outcome)])
+    plain = read(make_outcome(), "", [series_chart(make_outcome())])
+    assert [tag for tag, _ in hostile.tags] == [tag for tag, _ in plain.tags]
+    assert hostile.words.count(HOSTILE) >= 5
+    specs = json.loads(hostile.scripts[1])
+    assert HOSTILE in json.dumps(specs["series"], ensure_ascii=False).replace('\\"', '"')
+
+
+def test_nothing_is_fetched(page):
+    for _, attributes in page.tags:
+        for name in ("src", "href", "action", "data", "srcset", "poster"):
+            assert (attributes.get(name) or "#").startswith("#")
+    policy = next(given["content"] for _, given in page.tags if given.get("http-equiv") == "Content-Security-Policy")
+    assert policy is not None and policy.startswith("default-src 'none';")
+    assert not re.search(r"https?://", page.scripts[1] + page.scripts[2] + page.words)
+
+
+def test_the_page_has_one_heading_a_language_and_words_for_every_chart(page, outcome):
+    tags = [tag for tag, _ in page.tags]
+    assert tags.count("h1") == 1 and tags.count("main") == 1
+    assert dict(page.tags)["html"] == {"lang": "en"}
+    pictures = [given["aria-label"] for _, given in page.tags if given.get("role") == "img"]
+    assert pictures == [figure.alt for figure in figures(outcome)]
+    assert all("scope" in given for tag, given in page.tags if tag == "th")
+    identifiers = [given["id"] for _, given in page.tags if "id" in given]
+    assert len(identifiers) == len(set(identifiers))
+    targets = {given["href"].removeprefix("#") for tag, given in page.tags if tag == "a" and given["href"]}
+    assert targets <= set(identifiers)
+
+
+def test_the_verdict_comes_first_and_whole(page, outcome):
+    sentence = outcome.verdict.sentence
+    words = page.words.replace(" • ", " ")
+    assert page.words.index("Verdict") < page.words.index("Scores on the test part")
+    for part in re.split(r"(?<=[.]) (?=[A-Z])", sentence):
+        assert part in words
+
+
+def test_settings_split_and_weights_are_those_of_the_run(page, outcome):
+    split = outcome.split
+    assert f"1 to {split.training:,}" in page.words and f"{split.validation + 1:,} to {split.total:,}" in page.words
+    assert f"{outcome.model.weights.size:,}" in page.words
+    for name in ("forget_bias", "learning_rate", "context"):
+        assert name in page.words
+
+
+def test_a_wave_shows_its_free_run_the_unseen_series_and_the_answers(wave, page):
+    assert "+0.012°" in wave.words and "-0.250 %" in wave.words
+    assert "another frequency" in wave.words and "a noisy sine" in wave.words
+    assert "1. <b>Split</b> & so on" in wave.words
+    assert "A wave on its own" not in page.words and "five answers" not in page.words
+
+
+def test_an_interrupted_run_says_so(outcome):
+    assert "Training was stopped early" in read(replace(outcome, interrupted=True)).words
+    assert "Training was stopped early" not in read(outcome).words
+
+
+def test_every_colour_has_a_counterpart_in_the_dark(page):
+    assert DARK.keys() == PALETTE.keys()
+    specs = page.scripts[1]
+    assert not any(f'"{colour}"' in specs for colour in PALETTE.values())
+    assert set(re.findall(r"var\(--(\w+)\)", specs)) <= set(PALETTE)
+
+
+def test_a_chart_in_the_page_has_switches_instead_of_a_legend_and_a_window_that_moves(page):
+    specs = json.loads(page.scripts[1])
+    assert not any("legends" in spec for spec in specs.values())
+    names = [signal["name"] for signal in specs["point_by_point"]["signals"]]
+    for button in (given for tag, given in page.tags if tag == "button"):
+        assert button["data-signal"] in {*names, *(signal["name"] for signal in specs["coverage"]["signals"])}
+    outcome = make_outcome(steps=1500)
+    long = json.loads(read(outcome, drawn=[point_by_point_chart(outcome)]).scripts[1])["point_by_point"]
+    assert "go" in [signal["name"] for signal in long["signals"]]
+
+
+# ------------------------------------------------------------------------------------------- numbers and words
+
+
+def test_the_lowest_of_each_column_are_marked_ties_included():
+    rows = number_rows(["a", "LastValue", "c"], [[1.0, 2.0, 1.0], [3.0, float("nan"), 5.0], [float("nan")] * 3])
+    assert [row.best for row in rows] == [[True, True, False], [False, False, False], [True, False, False]]
+    assert [row.cells for row in rows][1] == ["2.000", "–", "–"]
+    assert rows[1].words == "repeating the last value"
+
+
+def test_numbers_have_the_digits_that_tell_them_apart():
+    assert written([17.2388, 17.2412, 1.5]) == ["17.239", "17.241", "1.5000"]
+    assert written([1.0, 1.0 + 1e-12]) == ["1.000", "1.000"]
+    assert [number(x) for x in (0.0, 1234.56, 0.04442152, 3.58e-5, -2.5e9, float("inf"))] == [
+        "0",
+        "1,235",
+        "0.04442",
+        "3.58×10⁻⁵",
+        "-2.50×10⁹",
+        "–",
+    ]
+
+
+def test_the_words_under_a_chart_follow_the_numbers(outcome):
+    late = replace(outcome, verdict=replace(outcome.verdict, lag=replace(outcome.verdict.lag, follows_last=True)))
+    early = replace(outcome, verdict=replace(outcome.verdict, lag=replace(outcome.verdict.lag, follows_last=False)))
+    assert "one step late" in captions(late)["point_by_point"]
+    assert "one step late" not in captions(early)["point_by_point"]
+    oracle = captions(make_outcome(oracle=True))
+    assert "errs less than LastValue at 12 of 12 steps" in oracle["error_by_step"]
+    assert "its 90 % interval held 100.0 %" in oracle["coverage"]
+    assert "after update 57 of 60" in captions(outcome)["training"]

@@ -1,0 +1,149 @@
+"""The report in a real browser: it draws, fits, answers, and asks nobody for anything."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from gatecast.report import write_report
+from helpers_outcome import HOSTILE, make_outcome
+
+pytestmark = pytest.mark.browser
+
+CHROMIUM = shutil.which("chromium")
+DRAWN = "document.querySelectorAll('.chart[data-drawn]').length === document.querySelectorAll('.chart').length"
+
+
+@pytest.fixture(scope="module")
+def path(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("report")
+    outcome = make_outcome(steps=1500, wave=True, name=HOSTILE, missing=True)
+    return write_report(outcome, folder, "the answers " * 40)["report"]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    if CHROMIUM is None:
+        if os.environ.get("CI"):
+            pytest.fail("there is no chromium; the CI script installs Debian's")
+        pytest.skip("there is no chromium")
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Seen:
+    """A page that was opened, with all it complained of and asked for."""
+
+    def __init__(self, browser: Browser, path: Path, width: int = 1280, scheme: str = "light") -> None:
+        self.problems: list[str] = []
+        self.requests: list[str] = []
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.page: Page = context.new_page()
+        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
+        self.page.on("console", lambda message: self.problems.append(message.text))
+        self.page.on("dialog", lambda dialog: (self.problems.append(f"dialog {dialog.message}"), dialog.dismiss()))
+        self.page.on("request", lambda request: self.requests.append(request.url))
+        self.page.route(
+            "**/*", lambda route: route.continue_() if route.request.url == path.as_uri() else route.abort()
+        )
+        self.page.goto(path.as_uri())
+        self.page.wait_for_function(DRAWN)
+
+    def close(self) -> None:
+        self.page.context.close()
+
+
+@pytest.fixture(scope="module")
+def seen(browser, path) -> Iterator[Seen]:
+    opened = Seen(browser, path)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_it_draws_every_chart_fits_the_screen_and_asks_for_nothing(browser, path, seen, width):
+    opened = seen if width == 1280 else Seen(browser, path, width, "dark")
+    page = opened.page
+    assert page.locator(".chart svg").count() == page.locator(".chart").count() == 8
+    empty = "[...document.querySelectorAll('.chart')].filter(e => e.querySelectorAll('svg path[d]').length < 5).length"
+    assert page.evaluate(empty) == 0
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    wide = (
+        "[...document.querySelectorAll('.chart svg')].filter(e => e.getBoundingClientRect().right > innerWidth).length"
+    )
+    assert page.evaluate(wide) == 0
+    assert opened.problems == [] and opened.requests == [path.as_uri()]
+    if opened is not seen:
+        opened.close()
+
+
+def test_the_answers_open_by_keyboard(seen):
+    seen.page.locator("#explain summary").focus()
+    assert not seen.page.locator("#explain pre").is_visible()
+    seen.page.keyboard.press("Enter")
+    assert seen.page.locator("#explain pre").is_visible()
+
+
+def test_a_model_is_shown_and_hidden_by_keyboard(seen):
+    figure = seen.page.locator("#full_sequence")
+    button = figure.get_by_role("button", name="LastValue", exact=True)
+    orange = "figure => [...figure.querySelectorAll('svg path')].filter(path => "
+    orange += "(path.getAttribute('stroke') || '').includes('--LastValue') && path.getAttribute('d')).length"
+    before = figure.evaluate(orange)
+    button.focus()
+    seen.page.keyboard.press("Space")
+    assert button.get_attribute("aria-pressed") == "false"
+    seen.page.wait_for_function(f"({orange})(document.getElementById('full_sequence')) === 0")
+    seen.page.keyboard.press("Space")
+    seen.page.wait_for_function(f"({orange})(document.getElementById('full_sequence')) === {before}")
+    assert before > 0
+
+
+def test_the_window_moves_by_buttons_and_by_dragging_from_the_first_time_on(seen):
+    figure = seen.page.locator("#point_by_point")
+    labels = ".errors_group .role-axis-label text"
+
+    def shown() -> list[str]:
+        seen.page.wait_for_timeout(150)
+        return figure.locator(labels).all_text_contents()
+
+    states = [shown()]
+    for name in ("Earlier", "Later", "Closer"):
+        figure.get_by_role("button", name=name).click()
+        states.append(shown())
+    assert states[0] != states[1] != states[2] != states[3]
+    assert set(states[0]) == set(states[2])
+    figure.scroll_into_view_if_needed()
+    box = figure.locator(".detail_group path.background").first.bounding_box()
+    assert box is not None
+    seen.page.mouse.move(box["x"] + 100, box["y"] + 80)
+    seen.page.mouse.down()
+    seen.page.mouse.move(box["x"] + 400, box["y"] + 80, steps=3)
+    seen.page.mouse.up()
+    assert shown() != states[3]
+
+
+def test_the_pointer_tells_the_exact_numbers_and_the_cutoff(seen):
+    figure = seen.page.locator("#point_by_point")
+    figure.scroll_into_view_if_needed()
+    box = figure.locator(".detail_group path.background").first.bounding_box()
+    assert box is not None
+    seen.page.mouse.move(box["x"] + 200, box["y"] + 60)
+    seen.page.mouse.move(box["x"] + 210, box["y"] + 60)
+    told = seen.page.locator("#tip")
+    told.wait_for(state="visible")
+    names = told.locator("dt").all_text_contents()
+    assert names[:5] == ["Day", "known up to (cutoff)", "truth", "LSTM", "LastValue"]
+    texts = told.locator("dd").all_text_contents()
+    assert "undefined" not in texts and texts[0].startswith("20") and texts[1] < texts[0]
+
+
+def test_nothing_went_wrong_on_the_way(seen):
+    assert seen.problems == []

@@ -1,0 +1,357 @@
+"""Scaling looks back only, follows the size of a series, and has an answer for every series."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gatecast.scaling import (
+    CANDIDATES,
+    CHANNELS,
+    FEATURES,
+    FLOOR,
+    INPUT_CHANNELS,
+    PATH,
+    SIZE_RATE,
+    Fixed,
+    Running,
+    ask,
+    fixed_from,
+    question_from,
+    scale_series,
+    scaling_from,
+)
+
+SEASONS = ((1,), (7,), (12,), (4, 28))
+KINDS = ("running", "fixed")
+STEPS = 150
+few = settings(max_examples=25, deadline=None)
+
+
+def make_series(seed, batch=2, steps=STEPS, missing=0.15):
+    """Random walks with a season, in which values are missing here and there and at the start of the second."""
+    rng = np.random.default_rng(seed)
+    values = rng.normal(size=(batch, steps)).cumsum(1) + 3 * np.sin(np.arange(steps) * 2 * np.pi / 7)
+    values[rng.random(values.shape) < missing] = np.nan
+    values[1:, : steps // 5] = np.nan
+    return values
+
+
+def scaling_for(kind, seasons, values):
+    return Running(seasons) if kind == "running" else fixed_from(values, seasons)
+
+
+def channel(scaled, name):
+    return scaled.inputs_BTC[..., CHANNELS.index(name)].astype(np.float64)
+
+
+def arrays_of(scaled):
+    return [scaled.inputs_BTC, scaled.level_BT, scaled.scale_BT, scaled.last_BT, *scaled.newest_BT]
+
+
+both_kinds = pytest.mark.parametrize("kind", KINDS)
+all_seasons = pytest.mark.parametrize("seasons", SEASONS)
+
+
+# ------------------------------------------------------------------------------------------- nothing from the future
+
+
+@both_kinds
+@all_seasons
+@few
+@given(seed=st.integers(0, 10_000), t=st.integers(0, STEPS - 2), size=st.sampled_from([1.0, 1e12, 1e150]))
+def test_values_after_t_change_nothing_up_to_t(kind, seasons, seed, t, size):
+    values, further = make_series(seed), make_series(seed + 1)[None]
+    scaling = scaling_for(kind, seasons, values[:, :50])
+    rng = np.random.default_rng(seed)
+    changed, further_changed = values.copy(), further.copy()
+    for array in (changed, further_changed):
+        later = array[..., t + 1 :]
+        later[...] = np.where(rng.random(later.shape) < 0.3, np.nan, size * rng.normal(size=later.shape))
+    before, after = scale_series(values, scaling, further), scale_series(changed, scaling, further_changed)
+    for one, other in zip(arrays_of(before), arrays_of(after), strict=True):
+        assert np.array_equal(one[:, : t + 1], other[:, : t + 1], equal_nan=True)
+    assert not np.array_equal(before.inputs_BTC, after.inputs_BTC)  # the comparison can fail
+
+
+@both_kinds
+@all_seasons
+def test_a_series_cut_short_is_scaled_as_the_whole_one(kind, seasons):
+    values, further = make_series(3, steps=400), make_series(4, steps=400)[None]
+    scaling = scaling_for(kind, seasons, values)
+    whole = scale_series(values, scaling, further)
+    for end in (1, 2, 7, 128, 129, 333):
+        short = scale_series(values[:, :end], scaling, further[..., :end])
+        for one, other in zip(arrays_of(short), arrays_of(whole), strict=True):
+            np.testing.assert_allclose(one, other[:, :end], rtol=1e-6 if one.dtype == np.float32 else 1e-12, atol=1e-12)
+
+
+@both_kinds
+@all_seasons
+def test_a_question_reads_nothing_after_its_origin(kind, seasons):
+    values = make_series(5)
+    scaling = scaling_for(kind, seasons, values)
+    changed = values.copy()
+    changed[:, 81:] = 1e6
+    rows, origins, steps = np.array([0, 1, 1]), np.array([80, 80, 31]), np.arange(1, 65)
+    before, after = (ask(scale_series(v, scaling), rows, origins, steps, seasons) for v in (values, changed))
+    for one, other in zip(before, after, strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_a_past_only_input_is_read_up_to_now_and_touches_no_other_channel():
+    values, further = make_series(6), make_series(7)[None]
+    plain, scaled = scale_series(values, Running()), scale_series(values, Running(), further)
+    assert scaled.inputs_BTC.shape[-1] == len(CHANNELS) + INPUT_CHANNELS
+    assert np.array_equal(scaled.inputs_BTC[..., : len(CHANNELS)], plain.inputs_BTC)
+    seen = np.isfinite(further[0])
+    assert np.array_equal(scaled.inputs_BTC[..., -1] == 1, seen)
+    assert not scaled.inputs_BTC[..., -3:][~seen].any()
+
+
+# ------------------------------------------------------------------------------------------- size
+
+
+@both_kinds
+@all_seasons
+@few
+@given(seed=st.integers(0, 10_000), power=st.floats(-9, 9))
+def test_multiplying_a_series_multiplies_level_and_scale_and_leaves_the_inputs(kind, seasons, seed, power):
+    values, c = make_series(seed), 10.0**power
+    one = scale_series(values, scaling_for(kind, seasons, values))
+    other = scale_series(c * values, scaling_for(kind, seasons, c * values))
+    np.testing.assert_allclose(other.inputs_BTC, one.inputs_BTC, rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(other.level_BT, c * one.level_BT, rtol=1e-9, atol=1e-9 * c)
+    np.testing.assert_allclose(other.scale_BT, c * one.scale_BT, rtol=1e-9)
+
+
+@both_kinds
+@all_seasons
+def test_what_was_scaled_can_be_put_back(kind, seasons):
+    values = make_series(8)
+    scaled = scale_series(values, scaling_for(kind, seasons, values))
+    seen = np.isfinite(values) & (scaled.scale_BT > 0)
+    back = scaled.level_BT + scaled.scale_BT * np.sinh(channel(scaled, "value"))
+    assert seen.sum() > 200
+    away = np.abs(values - scaled.level_BT) + scaled.scale_BT
+    assert (np.abs(back - values)[seen] <= 1e-5 * away[seen]).all()  # the channel is float32
+    rows, origins = np.nonzero(seen)
+    question = ask(scaled, rows, origins, np.array([1]), seasons)
+    newest = scaled.level_BT[seen] + scaled.scale_BT[seen] * question.candidates_NKA[:, 0, 1]
+    np.testing.assert_allclose(newest, values[seen], rtol=1e-12, atol=1e-12)
+
+
+def series_of_every_kind():
+    steps = 90
+    ramp = np.arange(steps, dtype=float)
+    gap = np.sin(ramp)
+    gap[20:75] = np.nan
+    late = ramp.copy()
+    late[:60] = np.nan
+    single = np.full(steps, np.nan)
+    single[40] = 5.0
+    zero_then_one = np.zeros(steps)
+    zero_then_one[50] = 1.0
+    return {
+        "constant": np.full(steps, 0.1),
+        "zero": np.zeros(steps),
+        "negative": np.full(steps, -3e5),
+        "crossing zero": np.sin(ramp),
+        "one observed value": single,
+        "no observed value": np.full(steps, np.nan),
+        "leading gap": late,
+        "long gap": gap,
+        "tiny": 1e-150 * np.cos(ramp),
+        "huge": 1e150 * np.cos(ramp),
+        "intermittent": zero_then_one,
+        "one step": np.array([2.0]),
+        "two steps": np.array([2.0, 3.0]),
+    }
+
+
+@both_kinds
+@all_seasons
+@pytest.mark.parametrize("name", series_of_every_kind())
+def test_every_series_has_finite_inputs_and_questions(kind, seasons, name):
+    values = series_of_every_kind()[name][None]
+    if kind == "fixed" and not np.isfinite(values).any():
+        pytest.skip("there is nothing to take a fixed scaling from")
+    scaled = scale_series(values, scaling_for(kind, seasons, values), np.stack([values]))
+    for array in (scaled.inputs_BTC, scaled.level_BT, scaled.scale_BT):
+        assert np.isfinite(array).all()
+    assert (scaled.scale_BT >= 0).all()
+    origins = np.arange(values.shape[1])
+    question = ask(scaled, np.zeros_like(origins), origins, np.arange(1, 65), seasons)
+    assert all(np.isfinite(part).all() for part in question)
+    assert question.available_NKA[..., 0].all()  # there is always the level
+
+
+# ------------------------------------------------------------------------------------------- hidden steps
+
+
+@all_seasons
+def test_a_hidden_step_holds_level_and_scale_and_says_so(seasons):
+    values = make_series(9, missing=0.3)
+    scaled = scale_series(values, Running(seasons))
+    hidden = ~np.isfinite(values)
+    after_first = hidden & (np.cumsum(~hidden, axis=1) > 0)
+    for held in (scaled.level_BT, scaled.scale_BT, scaled.last_BT):
+        before = np.roll(held, 1, axis=1)
+        assert np.array_equal(held[after_first], before[after_first])
+    assert np.array_equal(channel(scaled, "observed") == 0, hidden)
+    for name in ("value", "change", "level_change", "season_change", "fast_scale", "slow_scale", "scale_to_size"):
+        assert not channel(scaled, name)[hidden].any()
+    changed = np.isfinite(values[:, 1:]) & np.isfinite(values[:, :-1])
+    assert np.array_equal(channel(scaled, "change_observed")[:, 1:] == 1, changed)
+
+
+def test_both_seasons_are_told_each_with_its_own_flag():
+    first, second = 4, 28
+    values = make_series(10)
+    scaled = scale_series(values, Running((first, second)))
+    for lag, name in ((1, "change"), (first, "season_change"), (second, "second_season_change")):
+        difference = np.full_like(values, np.nan)
+        difference[:, lag:] = values[:, lag:] - values[:, :-lag]
+        both = np.isfinite(difference)
+        assert np.array_equal(channel(scaled, f"{name}_observed") == 1, both)
+        expected = np.where(both, np.arcsinh(difference / scaled.scale_BT), 0)
+        np.testing.assert_allclose(channel(scaled, name), expected, atol=1e-6)
+    np.testing.assert_allclose(channel(scaled, "log_season"), math.log(first) / 4, rtol=1e-6)
+    np.testing.assert_allclose(channel(scaled, "log_second_season"), math.log(second) / 4, rtol=1e-6)
+
+
+# ------------------------------------------------------------------------------------------- against plain loops
+
+
+def smoothed(values, rate):
+    """The mean of what was observed, each with the weight (1 - rate)^(how many came after it)."""
+    made, seen = [], []
+    for value in values:
+        seen += [value] if math.isfinite(value) else []
+        weights = [(1 - rate) ** (len(seen) - 1 - place) for place in range(len(seen))]
+        made.append(sum(w * x for w, x in zip(weights, seen, strict=True)) / sum(weights) if seen else 0.0)
+    return np.array(made)
+
+
+def differences(values, lag):
+    return np.abs([values[t] - values[t - lag] if t >= lag else math.nan for t in range(len(values))])
+
+
+@all_seasons
+@few
+@given(seed=st.integers(0, 10_000))
+def test_level_and_scale_are_what_plain_loops_say(seasons, seed):
+    values = make_series(seed, batch=2, steps=300)
+    scaling, season = Running(seasons), seasons[0]
+    scaled = scale_series(values, scaling)
+    for row in range(2):
+        y = values[row]
+        level, scale = 0.0, []
+        short, long = smoothed(differences(y, 1), scaling.rate), smoothed(differences(y, season), scaling.rate)
+        size = smoothed(np.abs(y), SIZE_RATE)
+        started = np.cumsum(np.isfinite(differences(y, season))) > 0
+        for t in range(len(y)):
+            if math.isfinite(y[t]):
+                window = y[max(0, t - season + 1) : t + 1]
+                level = np.mean(window[np.isfinite(window)])
+            assert scaled.level_BT[row, t] == pytest.approx(level, rel=1e-12, abs=1e-12)
+            scale.append(max(long[t] if started[t] else short[t], FLOOR * size[t]))
+        np.testing.assert_allclose(scaled.scale_BT[row], scale, rtol=1e-12)
+
+
+@all_seasons
+@few
+@given(seed=st.integers(0, 10_000))
+def test_the_seasonal_candidate_is_the_newest_observed_value_of_that_phase(seasons, seed):
+    values = make_series(seed, missing=0.4)
+    scaled = scale_series(values, Running(seasons))
+    rng = np.random.default_rng(seed)
+    rows, origins = rng.integers(0, 2, 6), rng.integers(0, STEPS, 6)
+    steps = np.arange(1, 65)
+    question = ask(scaled, rows, origins, steps, seasons)
+    assert question.features_NKF.shape == (6, 64, FEATURES)
+    assert question.candidates_NKA.shape == (6, 64, CANDIDATES)
+    assert question.path_KJ.shape == (64, PATH)
+    for n, (row, origin) in enumerate(zip(rows, origins, strict=True)):
+        for k, ahead in enumerate(steps):
+            for place, season in enumerate(seasons, start=2):
+                same_phase = [t for t in range(origin + 1) if (origin + ahead - t) % season == 0]
+                there = [values[row, t] for t in same_phase if math.isfinite(values[row, t])]
+                offered = question.available_NKA[n, k, place]
+                assert offered == (season > 1 and bool(there))
+                if offered:
+                    level, scale = scaled.level_BT[row, origin], scaled.scale_BT[row, origin]
+                    found = level + scale * question.candidates_NKA[n, k, place]
+                    assert scale == 0 or found == pytest.approx(there[-1], rel=1e-9, abs=1e-9)
+
+
+def test_a_second_season_is_not_offered_where_there_is_none():
+    values = make_series(11)
+    for seasons, offered in (((1,), [True, True, False, False]), ((7,), [True, True, True, False])):
+        question = ask(scale_series(values, Running(seasons)), np.array([0]), np.array([120]), np.arange(1, 9), seasons)
+        assert question.available_NKA.all((0, 1)).tolist() == offered
+
+
+# ------------------------------------------------------------------------------------------- one absurd value
+
+
+@all_seasons
+@pytest.mark.parametrize("absurd", [1e12, -1e12, 1e300])
+def test_an_absurd_value_is_gone_from_the_level_when_its_season_is_over(seasons, absurd):
+    values = make_series(12, missing=0.0)[:1]
+    struck = values.copy()
+    struck[0, 60] = absurd
+    clean, hit = scale_series(values, Running(seasons)), scale_series(struck, Running(seasons))
+    assert np.isfinite(hit.inputs_BTC).all()
+    after = 60 + seasons[0]
+    assert np.array_equal(hit.level_BT[:, after:], clean.level_BT[:, after:])
+
+
+@all_seasons
+def test_an_absurd_value_fades_from_the_scale(seasons):
+    values = make_series(13, steps=1200, missing=0.0)[:1]
+    struck = values.copy()
+    struck[0, 60] = 1e12
+    clean, hit = scale_series(values, Running(seasons)), scale_series(struck, Running(seasons))
+    np.testing.assert_allclose(hit.scale_BT[:, 900:], clean.scale_BT[:, 900:], rtol=1e-3)
+
+
+def test_the_inputs_stay_small_however_absurd_a_value_is():
+    values = make_series(14, missing=0.0)
+    values[0, 60] = 1e300
+    assert np.abs(scale_series(values, Running((7,))).inputs_BTC).max() < 1000
+
+
+# ------------------------------------------------------------------------------------------- as numbers
+
+
+def test_a_scaling_is_rebuilt_from_its_plain_values():
+    values = make_series(15)
+    for scaling in (Running((4, 28)), fixed_from(values, (7,)), Fixed()):
+        assert scaling_from(scaling.as_dict()) == scaling
+
+
+def test_fixed_scaling_is_the_mean_and_spread_of_the_training_part():
+    values = make_series(16, missing=0.2)
+    scaling = fixed_from(values, (7,))
+    seen = values[np.isfinite(values)]
+    assert scaling.level == pytest.approx(seen.mean())
+    assert scaling.scale == pytest.approx(seen.std())
+    changes, season_changes = np.diff(values, axis=1), values[:, 7:] - values[:, :-7]
+    assert scaling.change == pytest.approx(np.sqrt(np.nanmean(changes**2)))
+    assert scaling.season_changes[0] == pytest.approx(np.sqrt(np.nanmean(season_changes**2)))
+    scaled = scale_series(values, scaling)
+    assert (scaled.level_BT == scaling.level).all()
+    assert (scaled.scale_BT == scaling.scale).all()
+
+
+def test_the_steps_ahead_are_described_without_the_series():
+    one, other = (
+        question_from(np.full((1, 3, CANDIDATES), size), np.array([0.0]), np.array([1.0]), np.array([1, 7, 64]), (7,))
+        for size in (1.0, 2.0)
+    )
+    assert np.array_equal(one.features_NKF[..., 6:], other.features_NKF[..., 6:])
+    assert one.features_NKF[0, 1, 8:10] == pytest.approx([0, 1], abs=1e-12)  # a whole season ahead: the same phase
+    assert np.array_equal(one.path_KJ, other.path_KJ)
