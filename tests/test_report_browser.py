@@ -8,9 +8,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import vl_convert
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from gatecast.report import write_report
+from gatecast.charts import figures
+from gatecast.report import render
 from helpers_outcome import HOSTILE, make_outcome
 
 pytestmark = pytest.mark.browser
@@ -23,7 +25,11 @@ DRAWN = "document.querySelectorAll('.chart[data-drawn]').length === document.que
 def path(tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("report")
     outcome = make_outcome(steps=1500, wave=True, name=HOSTILE, missing=True)
-    return write_report(outcome, folder, "the answers " * 40)["report"]
+    drawn = figures(outcome)
+    compiled = {figure.name: vl_convert.vegalite_to_vega(figure.chart.to_dict(validate=False)) for figure in drawn}
+    page = folder / "report.html"
+    page.write_text(render(outcome, drawn, compiled, "the answers " * 40), encoding="utf-8")
+    return page
 
 
 @pytest.fixture(scope="module")

@@ -30,11 +30,11 @@ def random_weights(seed=0, units=6, layers=1, inputs=0, scale=0.4):
     return weights_from_arrays({name: rng.normal(scale=scale, size=array.shape) for name, array in arrays.items()})
 
 
-def to_network(weights, dtype=torch.float32):
+def to_network(weights):
     """The torch network with these weights: the reverse of export."""
     channels = weights.layers[0].input_CK.shape[0]
     shape = NetworkConfig(units=weights.units, layers=len(weights.layers))
-    network = Network(shape, (channels - len(CHANNELS)) // 3).to(dtype)
+    network = Network(shape, (channels - len(CHANNELS)) // 3)
     head = weights.head
     pairs = [
         *((layer.weight_ih_l0, ours.input_CK.T) for layer, ours in zip(network.layers, weights.layers, strict=True)),
@@ -70,11 +70,13 @@ def scaled_and_question(seasons, seed=0, steps=50):
 
 
 @torch.no_grad()
-def in_torch(network, inputs_BTC, rows, origins, question, dtype=torch.float32):
-    h_BTD = network.read(torch.from_numpy(np.ascontiguousarray(inputs_BTC)).to(dtype))
-    asked = to_tensors(question, torch.device("cpu"))
-    asked = type(asked)(*(part if part.dtype == torch.bool else part.to(dtype) for part in asked))
-    return h_BTD.numpy(), network(h_BTD[rows, origins], asked).numpy()
+def in_torch(network, inputs_BTC, rows, origins, question):
+    """States and quantiles from torch, each series read from its first observed value on."""
+    h_BTD = torch.zeros(*inputs_BTC.shape[:2], network.path.in_features)
+    for row, inputs_TC in enumerate(inputs_BTC):
+        first = int(np.argmax(inputs_TC[:, AGE] > 0))
+        h_BTD[row, first:] = network.read(torch.from_numpy(inputs_TC[None, first:]))[0]
+    return h_BTD.numpy(), network(h_BTD[rows, origins], to_tensors(question, torch.device("cpu"))).numpy()
 
 
 # ------------------------------------------------------------------------------------------- torch and NumPy
@@ -105,11 +107,9 @@ def test_export_is_read_back_as_the_same_network():
         name: array.shape for name, array in arrays.items()
     }
     assert weights.units == 5
-    hidden_biases = 2 * 4 * 5  # torch keeps two biases for each layer where one says all
-    assert (
-        sum(array.size for array in arrays.values())
-        == sum(parameter.numel() for parameter in network.parameters()) - hidden_biases
-    )
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    second_biases = 2 * 4 * 5  # torch keeps two biases where one says all
+    assert sum(array.size for array in arrays.values()) == parameters - second_biases
     again = export(to_network(weights))
     assert all(np.array_equal(array, again[name]) for name, array in arrays.items())
 
@@ -124,10 +124,17 @@ def test_a_missing_array_is_a_key_error():
 # ------------------------------------------------------------------------------------------- step by step
 
 
+def random_inputs(seed, batch, steps):
+    """Inputs of series that have begun."""
+    x_BTC = np.random.default_rng(seed).normal(size=(batch, steps, len(CHANNELS)))
+    x_BTC[..., AGE] = np.abs(x_BTC[..., AGE])
+    return x_BTC
+
+
 @pytest.mark.parametrize("layers", [1, 2, 3])
 def test_reading_at_once_is_reading_step_by_step_is_the_hand_written_cell(layers):
     weights = random_weights(7, layers=layers)
-    x_BTC = np.random.default_rng(1).normal(size=(3, 20, len(CHANNELS)))
+    x_BTC = random_inputs(1, 3, 20)
     h_BTD, finals = read(weights, x_BTC)
     states, rows = runtime.start(weights, 3), []
     for t in range(x_BTC.shape[1]):
@@ -143,11 +150,23 @@ def test_reading_at_once_is_reading_step_by_step_is_the_hand_written_cell(layers
 
 def test_reading_can_be_stopped_and_taken_up_again():
     weights = random_weights(8, layers=2)
-    x_BTC = np.random.default_rng(2).normal(size=(2, 30, len(CHANNELS)))
+    x_BTC = random_inputs(2, 2, 30)
     whole, _ = read(weights, x_BTC)
     first, states = read(weights, x_BTC[:, :11])
     second, _ = read(weights, x_BTC[:, 11:], states)
     np.testing.assert_allclose(np.concatenate([first, second], 1), whole, atol=1e-12)
+
+
+def test_steps_before_the_first_value_change_nothing():
+    weights = random_weights(8, layers=2)
+    values = np.random.default_rng(3).normal(size=(1, 40))
+    padded = np.concatenate([np.full((1, 25), np.nan), values], axis=1)
+    plain, finals = read(weights, scale_series(values, Running((7,))).inputs_BTC)
+    late, late_finals = read(weights, scale_series(padded, Running((7,))).inputs_BTC)
+    assert not late[:, :25].any()
+    np.testing.assert_allclose(late[:, 25:], plain, atol=1e-6)
+    for one, other in zip(finals, late_finals, strict=True):
+        np.testing.assert_allclose(one, other, atol=1e-6)
 
 
 # ------------------------------------------------------------------------------------------- quantiles

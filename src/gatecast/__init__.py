@@ -10,7 +10,6 @@ if TYPE_CHECKING:
     from gatecast.errors import GatecastError
     from gatecast.forecaster import LSTMForecaster
     from gatecast.modelfile import Model, load_model
-    from gatecast.run import run
     from gatecast.sources import load
     from gatecast.stream import Stream
     from gatecast.windows import split_steps
@@ -28,7 +27,6 @@ _HOMES = {
     "TrainingConfig": "config",
     "load": "sources",
     "load_model": "modelfile",
-    "run": "run",
     "split_steps": "windows",
 }
 
@@ -43,7 +41,6 @@ __all__ = [
     "TrainingConfig",
     "load",
     "load_model",
-    "run",
     "split_steps",
 ]
 

@@ -117,8 +117,7 @@ class Stream:
             for _ in range(block):
                 ahead.update(math.nan)
             parts.append(ahead._forecast(min(horizon - len(parts) * block, block)))
-        made: Floats = runtime.widen(np.concatenate(parts, axis=1), self._model.widening_KQ, block)
-        return made[0]
+        return np.asarray(runtime.widen(np.concatenate(parts, axis=1), self._model.widening_KQ, block)[0])
 
     def copy(self) -> Stream:
         """An independent stream in the same state."""

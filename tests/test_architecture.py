@@ -1,0 +1,88 @@
+"""The import ladder: a module imports only from rows above its own, and heavy packages only where they are needed."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import gatecast
+
+PACKAGE = Path(gatecast.__file__).parent
+LADDER = [
+    {"errors"},
+    {"config", "cell", "frequency", "scaling"},
+    {"metrics", "panel", "runtime", "windows"},
+    {"sources", "network", "modelfile", "baselines"},
+    {"tables", "stream", "training", "verdict", "backtest"},
+    {"predictor"},
+    {"forecaster"},
+    {"run"},
+    {"explain", "charts"},
+    {"console", "report"},
+    {"output"},
+    {"cli"},
+]
+ROW = {module: row for row, modules in enumerate(LADDER) for module in modules}
+HEAVY = ("torch", "pandas", "polars", "scipy", "statsmodels", "statsforecast", "arch", "altair")
+MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
+
+
+def imports_of(module):
+    """The gatecast modules it imports, and whether the import stands inside a function."""
+    tree = ast.parse((PACKAGE / f"{module}.py").read_text())
+    inner = {id(node) for f in ast.walk(tree) if isinstance(f, ast.FunctionDef) for node in ast.walk(f)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "gatecast":
+            names = [node.module.split(".")[1]] if "." in node.module else [alias.name for alias in node.names]
+            for name in names:
+                if name in ROW:
+                    yield name, id(node) in inner
+        elif isinstance(node, (ast.Import, ast.ImportFrom)) and id(node) in inner:
+            yield "outside", True
+
+
+def test_every_module_has_a_row():
+    assert set(MODULES) == set(ROW)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_up_the_ladder(module):
+    for imported, inside in imports_of(module):
+        assert imported == "outside" or ROW[imported] < ROW[module], f"{module} imports {imported}"
+        assert not inside or module == "cli", f"{module} imports {imported} inside a function"
+
+
+def test_torch_is_imported_for_training_only():
+    using = {m for m in MODULES if "import torch" in (PACKAGE / f"{m}.py").read_text()}
+    assert using == {"network", "training"}
+
+
+def loaded_after(*statements):
+    code = ";".join(["import sys", *statements, f"print([m for m in {HEAVY} if m in sys.modules])"])
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.splitlines()[
+        -1
+    ]
+
+
+@pytest.mark.parametrize(
+    "statements",
+    [
+        ("import gatecast",),
+        ("from gatecast.cli import app", "app(['--help'], standalone_mode=False)"),
+        ("from gatecast.cli import app", "app(['datasets'], standalone_mode=False)"),
+        ("import gatecast.predictor, gatecast.sources, gatecast.tables",),
+    ],
+)
+def test_light_things_load_nothing_heavy(statements):
+    assert loaded_after(*statements) == "[]"
+
+
+def test_public_names_are_complete_and_sorted():
+    assert gatecast.__all__ == sorted(gatecast.__all__)
+    for name in gatecast.__all__:
+        assert getattr(gatecast, name).__name__ == name
+        assert name in dir(gatecast)
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        _ = gatecast.nothing

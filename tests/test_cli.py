@@ -1,0 +1,274 @@
+"""The command line as a user meets it: what it prints, what it writes, and what it says to wrong input."""
+
+import csv
+import json
+import subprocess
+import sys
+from datetime import date, timedelta
+from pathlib import Path
+
+import pyarrow.parquet as pq
+import pytest
+from typer.testing import CliRunner
+
+from gatecast import cli
+from gatecast.cli import app
+
+ROOT = Path(__file__).parent.parent
+FAST = ["--updates", "10", "--units", "4", "--horizon", "5"]
+
+
+def call(*arguments, **options):
+    return CliRunner().invoke(app, [str(a) for a in arguments], **options)
+
+
+@pytest.fixture
+def sales(tmp_path):
+    path = tmp_path / "sales.csv"
+    with path.open("w") as file:
+        writer = csv.writer(file)
+        writer.writerow(["Date", "Sales", "Visitors", "Note"])
+        for k in range(120):
+            writer.writerow([day(k), 100 + k % 7 + k / 10, k * 2, "x"])
+    return path
+
+
+def day(k):
+    return str(date(2024, 1, 1) + timedelta(days=k))
+
+
+def test_a_run_prints_its_parts_and_writes_its_folder(tmp_path):
+    out = tmp_path / "deep" / "out"
+    result = call("run", "sine", *FAST, "--out", out, "--explain")
+    assert result.exit_code == 0, result.output
+    for part in ("Split", "Target", "Architecture", "Point by point", "Multi-sequence", "Full sequence", "LastValue"):
+        assert part in result.output
+    for question in range(1, 6):
+        assert f"\n{question}. " in result.output
+    assert "rows      1 to  4,001" in result.output
+    assert "\x1b" not in result.output  # no colour in a pipe
+    files = {path.name for path in out.iterdir()}
+    assert {"report.html", "config.toml", "forecasts.parquet", "model.safetensors", "point_by_point.png"} <= files
+    assert pq.read_table(out / "forecasts.parquet").column_names[:5] == ["mode", "unique_id", "ds", "cutoff", "y"]
+    assert sorted(path.name for path in out.parent.iterdir()) == ["out"]  # nothing half-written is left
+
+
+def test_json_is_one_object_and_nothing_else(tmp_path):
+    result = call("run", "sp500", *FAST, "--no-save", "--json")
+    found = json.loads(result.stdout)
+    assert found["data"]["points"] == 4697
+    assert found["files"] == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_of_ones_own_then_a_forecast_beyond_its_end(sales, tmp_path):
+    out = tmp_path / "run"
+    chosen = ["--time", "Date", "--target", "Sales"]
+    result = call("run", sales, *chosen, "--input", "Visitors", *FAST, "--out", out)
+    assert result.exit_code == 0, result.output
+    model = out / "model.safetensors"
+    result = call("forecast", sales, *chosen, "--horizon", 28, "--model", model, "--level", 80)
+    rows = list(csv.DictReader(result.stdout.splitlines()))
+    assert list(rows[0]) == ["unique_id", "ds", "LSTM", "LSTM-lo-80", "LSTM-hi-80"]
+    assert [row["ds"] for row in rows] == [day(k) for k in range(120, 148)]
+    assert all(float(r["LSTM-lo-80"]) <= float(r["LSTM"]) <= float(r["LSTM-hi-80"]) for r in rows)
+    as_json = call("forecast", sales, *chosen, "--horizon", 28, "--model", model, "--level", 80, "--json")
+    assert [row["ds"] for row in json.loads(as_json.stdout)] == [row["ds"] for row in rows]
+    for name in ("ahead.csv", "ahead.parquet"):
+        result = call("forecast", sales, *chosen, "--horizon", 28, "--model", model, "--out", tmp_path / name)
+        assert result.exit_code == 0
+        assert (tmp_path / name).stat().st_size > 0
+
+
+def test_the_settings_written_are_read_back(tmp_path):
+    out = tmp_path / "one"
+    first = call("run", "sine", *FAST, "--out", out)
+    assert first.exit_code == 0, first.output
+    one = call("run", "--config", out / "config.toml", "--no-save", "--json")
+    two = call("run", "sine", *FAST, "--no-save", "--json")
+    assert json.loads(one.stdout)["scores"] == json.loads(two.stdout)["scores"]
+
+
+def test_datasets_lists_every_named_set():
+    result = call("datasets")
+    assert result.exit_code == 0
+    for name in ("sine", "sp500", "sunspots", "co2"):
+        assert f"\n{name}" in f"\n{result.output}"
+    assert {row["name"] for row in json.loads(call("datasets", "--json").stdout)} >= {"sine", "sp500"}
+
+
+def test_the_courses_door_uses_the_reading_copy(tmp_path):
+    """Changing the layers in a copy of lstm.py changes the architecture printed."""
+    for name in ("lstm.py", "run_lstm.py"):
+        (tmp_path / name).write_text((ROOT / "src" / name).read_text())
+    copy = tmp_path / "lstm.py"
+    changed = copy.read_text()
+    for old, new in (
+        ("units=48", "units=6"),
+        ("layers=1", "layers=2"),
+        ("dropout=0.0", "dropout=0.25"),
+        ("context=128", "context=64"),
+    ):
+        assert old in changed
+        changed = changed.replace(old, new)
+    copy.write_text(changed)
+    command = [sys.executable, tmp_path / "run_lstm.py", "sine", "--updates", "5", "--no-save", "--explain"]
+    made = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert made.returncode == 0, made.stderr
+    assert "LSTM 2     6 → 6 units" in made.stdout
+    assert "units          6" in made.stdout
+    assert "dropout        0.25" in made.stdout
+    assert "context        64" in made.stdout
+
+
+def test_the_door_and_the_command_give_the_same_numbers():
+    door = [sys.executable, ROOT / "src" / "run_lstm.py", "sine", "--updates", "10", "--no-save", "--json"]
+    one = json.loads(subprocess.run(door, capture_output=True, text=True, check=True).stdout)
+    two = json.loads(call("run", "sine", "--updates", "10", "--no-save", "--json").stdout)
+    assert one["scores"] == two["scores"]
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("run", "--help"), ("forecast", "--help"), ("--version",)])
+def test_help_is_there(arguments):
+    result = call(*arguments)
+    assert result.exit_code == 0
+    assert result.output.strip()
+
+
+BAD = [
+    (("run", "sinus"), 2, ["unknown data set 'sinus'", "'sine'"]),
+    (("run",), 2, ["no data named"]),
+    (("run", "sine", "--units", "0"), 2, ["network.units", "0"]),
+    (("run", "sine", "--scaling", "robust"), 2, ["training.scaling", "robust"]),
+    (("run", "sine", "--horizon", "0"), 2, ["horizon", "0"]),
+    (("run", "sine", "--horizon", "501"), 2, ["501", "500 steps"]),
+    (("run", "sine", "--device", "abacus"), 2, ["device 'abacus'", "cpu"]),
+    (("run", "sine", "--season-length", "0"), 2, ["season_length"]),
+    (("run", "missing.csv"), 3, ["missing.csv", "not found"]),
+    (("forecast", "sine", "--horizon", "5", "--model", "missing.safetensors"), 4, ["missing.safetensors"]),
+]
+
+
+@pytest.mark.parametrize(("arguments", "code", "words"), BAD)
+def test_bad_input_gets_one_clear_message(arguments, code, words, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = call(*arguments)
+    assert result.exit_code == code, result.output
+    assert result.stderr.startswith("gatecast: ")
+    assert "Traceback" not in result.output
+    for word in words:
+        assert word in result.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+FILES = [
+    ("", 3, "empty"),
+    ("Date,Sales\n", 3, "no rows"),
+    ("Date,Sales\n2024-01-01,1\n2024-01-02,2\n", 3, "too few"),
+    ("\0\1\2", 3, "binary"),
+]
+
+
+@pytest.mark.parametrize(("content", "code", "word"), FILES)
+def test_a_bad_file_gets_one_clear_message(content, code, word, tmp_path):
+    path = tmp_path / "bad.csv"
+    path.write_text(content)
+    result = call("run", path, "--no-save")
+    assert (result.exit_code, "Traceback" in result.output) == (code, False)
+    assert word in result.stderr
+
+
+def test_a_missing_column_and_text_in_the_target(sales):
+    result = call("run", sales, "--target", "Sale", "--no-save")
+    assert result.exit_code == 2
+    assert "'Sales'" in result.stderr
+    lines = sales.read_text().splitlines()
+    lines[11] = lines[11].replace(",1", ",about 1", 1)
+    sales.write_text("\n".join(lines))
+    result = call("run", sales, "--target", "Sales", "--no-save")
+    assert result.exit_code == 3
+    assert "row 11" in result.stderr
+    assert "about" in result.stderr
+
+
+def test_an_unknown_key_in_the_settings_names_the_nearest(tmp_path):
+    path = tmp_path / "settings.toml"
+    path.write_text('[data]\nsource = "sine"\n[network]\nunit = 3\n')
+    result = call("run", "--config", path)
+    assert result.exit_code == 2
+    assert "'units'" in result.stderr
+    path.write_text("this is not toml")
+    assert call("run", "--config", path).exit_code == 2
+
+
+def test_a_folder_that_cannot_be_written_is_known_before_training(tmp_path, monkeypatch):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    monkeypatch.setattr("gatecast.training.train", lambda *a, **k: pytest.fail("trained first"))
+    result = call("run", "sine", "--out", blocked / "run")
+    assert result.exit_code == 5
+    assert "--out" in result.stderr
+    result = call("run", "sine", "--out", tmp_path)
+    assert result.exit_code == 5
+    assert "not an empty folder" in result.stderr
+    assert blocked.read_text() == "not a folder"
+
+
+def test_a_failing_run_leaves_no_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert call("run", "sine", *FAST, "--device", "abacus").exit_code == 2
+    assert [path for path in tmp_path.rglob("*") if path.is_file() or path.name.startswith(".")] == []
+
+
+INTERRUPTED = """
+import contextlib, os, signal, sys
+import gatecast.console
+from gatecast.cli import main
+
+@contextlib.contextmanager
+def bar(console):
+    def report(progress):
+        if progress.update == 60:
+            os.kill(os.getpid(), signal.SIGINT)
+    yield report
+
+gatecast.console.training_bar = bar
+main()
+"""
+
+
+def test_ctrl_c_in_training_keeps_the_best_model(tmp_path):
+    """A real process gets a real signal in the middle of training."""
+    out = tmp_path / "run"
+    command = [sys.executable, "-c", INTERRUPTED, "run", "sine", "--updates", "1000", "--units", "4", "--out", str(out)]
+    made = subprocess.run(command, check=False, capture_output=True, text=True)
+    assert made.returncode == 130, made.stderr
+    assert "stopped by Ctrl-C" in made.stdout
+    assert " 60 updates in" in made.stdout
+    assert (out / "model.safetensors").exists()
+    assert (out / "report.html").exists()
+
+
+def test_ctrl_c_before_training_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gatecast.run.Standard.load_and_split", interrupted)
+    result = call("run", "sine")
+    assert result.exit_code == 130
+    assert "nothing was written" in result.stderr
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_exit_codes_are_those_of_the_error_tree():
+    from gatecast import errors
+
+    tree = (errors.__doc__ or "").splitlines()
+    for line in tree:
+        words = line.replace("├──", "").replace("└──", "").split()
+        if words and words[0].endswith("Error") and len(words) > 1 and words[1].isdigit():
+            assert getattr(errors, words[0]).exit_code == int(words[1])
+    assert sum("Error" in line for line in tree) >= 5
+    assert cli.INTERRUPTED == 130

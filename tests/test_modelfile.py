@@ -1,0 +1,304 @@
+"""A model file is whole or refused with a sentence that says what is wrong; nothing in it is ever executed."""
+
+import builtins
+import errno
+import json
+import os
+import pickle
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors import safe_open
+from safetensors.numpy import save_file
+
+from gatecast.config import QUANTILES, NetworkConfig, RunConfig, TrainingConfig
+from gatecast.errors import ModelFileError, OutputError
+from gatecast.modelfile import FORMAT, Model, load_model, save_model, write_atomically
+from gatecast.network import Network, export
+from gatecast.predictor import predict_many
+from gatecast.runtime import weights_from_arrays
+from gatecast.scaling import Fixed, Running
+
+
+def make_model(scaling=None, inputs=(), layers=2):
+    rng = np.random.default_rng(0)
+    arrays = export(Network(NetworkConfig(units=4, layers=layers), len(inputs)))
+    weights = weights_from_arrays({name: rng.normal(scale=0.3, size=array.shape) for name, array in arrays.items()})
+    config = RunConfig(network=NetworkConfig(units=4, layers=layers), training=TrainingConfig(horizon=12, seed=7))
+    widening = 1 + rng.random((5, len(QUANTILES)))
+    return Model(weights, scaling or Running((4, 28)), config, widening, tuple(inputs), {"data": {"steps": 99}})
+
+
+@pytest.fixture
+def path(tmp_path):
+    return tmp_path / "model.safetensors"
+
+
+@pytest.fixture
+def written(path):
+    save_model(make_model(), path)
+    return path
+
+
+def contents(path):
+    with safe_open(path, framework="numpy") as file:
+        return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata())  # noqa: SIM118
+
+
+def rewrite(path, change_arrays=None, change_header=None):
+    arrays, header = contents(path)
+    arrays |= change_arrays or {}
+    header |= change_header or {}
+    kept = {name: array for name, array in arrays.items() if array is not None}
+    save_file(kept, path, metadata={name: text for name, text in header.items() if text is not None})
+
+
+def refused(path, pattern):
+    with pytest.raises(ModelFileError, match=pattern) as caught:
+        load_model(path)
+    assert str(path) in str(caught.value)  # it says which file
+    assert caught.value.exit_code == 4
+
+
+# ------------------------------------------------------------------------------------------- saved is loaded
+
+
+@pytest.mark.parametrize("scaling", [Running((1,)), Running((4, 28)), Fixed((7,), 3.0, 2.0, 0.5, (0.7,))])
+@pytest.mark.parametrize("inputs", [(), ("volume",)])
+def test_a_loaded_model_forecasts_as_the_saved_one(path, scaling, inputs):
+    model = make_model(scaling, inputs)
+    save_model(model, path)
+    loaded = load_model(path)
+    assert (loaded.scaling, loaded.inputs, loaded.config, loaded.card) == (scaling, inputs, model.config, model.card)
+    values = 10 + np.random.default_rng(1).normal(size=(2, 80)).cumsum(1)
+    further = np.random.default_rng(2).normal(size=(1, 2, 80)) if inputs else None
+    one, other = (predict_many(m, values, np.array([40, 79]), 30, further) for m in (model, loaded))
+    np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-4)  # weights are kept in float32
+    save_model(loaded, path)
+    again = predict_many(load_model(path), values, np.array([40, 79]), 30, further)
+    assert np.array_equal(again, other)  # and from there on nothing is lost
+
+
+def test_a_model_without_widening_has_none_when_loaded(path):
+    model = make_model()
+    save_model(Model(model.weights, model.scaling), path)
+    assert load_model(path).widening_KQ is None
+
+
+def test_the_file_holds_arrays_and_text_only(written):
+    arrays, header = contents(written)
+    assert all(array.dtype == np.float32 for array in arrays.values())
+    assert header["gatecast_format"] == str(FORMAT)
+    assert json.loads(header["card"]) == {"data": {"steps": 99}}
+
+
+# ------------------------------------------------------------------------------------------- refused
+
+
+def test_a_missing_file_is_said_to_be_missing(path, tmp_path):
+    refused(path, "there is no such file")
+    refused(tmp_path, "there is no such file")  # a folder is none either
+
+
+def test_a_truncated_file_is_refused_wherever_it_ends(written):
+    whole = written.read_bytes()
+    for end in [0, 1, 7, 8, 9, 100, len(whole) // 2, len(whole) - 1]:
+        written.write_bytes(whole[:end])
+        refused(written, "damaged or not a model file")
+
+
+@settings(max_examples=40, deadline=None)
+@given(content=st.binary(max_size=300))
+def test_random_bytes_are_refused(tmp_path_factory, content):
+    path = tmp_path_factory.mktemp("random") / "model.safetensors"
+    path.write_bytes(content)
+    refused(path, "damaged or not a model file")
+
+
+@settings(max_examples=40, deadline=None)
+@given(place=st.integers(0, 5000), value=st.integers(0, 255))
+def test_a_changed_byte_of_the_header_is_refused_or_changes_no_shape(tmp_path_factory, place, value):
+    path = tmp_path_factory.mktemp("changed") / "model.safetensors"
+    save_model(make_model(), path)
+    content = bytearray(path.read_bytes())
+    header = 8 + int.from_bytes(content[:8], "little")
+    content[place % header] = value
+    path.write_bytes(content)
+    try:
+        model = load_model(path)
+    except ModelFileError:
+        return
+    assert model.weights.units == 4
+
+
+def test_a_pickle_is_refused_and_not_executed(path, tmp_path):
+    class Trap:
+        def __reduce__(self):
+            return (os.mkdir, (str(tmp_path / "sprung"),))
+
+    path.write_bytes(pickle.dumps(Trap()))
+    refused(path, "damaged or not a model file")
+    assert not (tmp_path / "sprung").exists()
+
+
+def test_text_in_the_header_is_never_executed(written, tmp_path, monkeypatch):
+    def forbidden(*_):
+        raise AssertionError("a model file was executed")
+
+    spring = f"__import__('os').mkdir({str(tmp_path / 'sprung')!r})"
+    for field in ("scaling", "config", "inputs", "card"):
+        save_model(make_model(), written)
+        rewrite(written, change_header={field: spring})
+        with monkeypatch.context() as patch:
+            patch.setattr(builtins, "eval", forbidden)
+            patch.setattr(pickle, "loads", forbidden)
+            patch.setattr(pickle, "load", forbidden)
+            refused(written, "incomplete")
+    assert not (tmp_path / "sprung").exists()
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float16, np.int64, np.bool_])
+def test_somebody_elses_safetensors_file_is_refused(path, dtype):
+    save_file({"lstm.weight": np.ones((2, 2), dtype)}, path)
+    refused(path, "not one of gatecast's")
+    save_file({"lstm.weight": np.ones((2, 2), dtype)}, path, metadata={"format": "pt"})
+    refused(path, "not one of gatecast's")
+
+
+def test_somebody_elses_file_of_a_type_numpy_does_not_know_is_refused(path):
+    header = b'{"w":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'
+    path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
+    refused(path, "")
+
+
+@pytest.mark.parametrize("version", [str(FORMAT + 1), "99"])
+def test_a_newer_format_is_refused_with_what_to_do(written, version):
+    rewrite(written, change_header={"gatecast_format": version})
+    refused(written, rf"has format {version}, this gatecast reads up to {FORMAT}; upgrade gatecast")
+
+
+@pytest.mark.parametrize("version", ["", "-1", "one", "1.5", "²"])
+def test_a_format_that_is_no_number_is_refused(written, version):
+    rewrite(written, change_header={"gatecast_format": version})
+    refused(written, "")
+
+
+@pytest.mark.parametrize(
+    "name", ["layer.0.input_CK", "layer.0.bias_K", "layer.1.hidden_DK", "head.out_DO", "head.path_bias_J"]
+)
+def test_a_missing_array_is_named(written, name):
+    rewrite(written, {name: None})
+    refused(written, rf"incomplete.*{name}" if name != "layer.0.input_CK" else "")
+
+
+@pytest.mark.parametrize("field", ["scaling", "config", "inputs", "card"])
+@pytest.mark.parametrize("text", [None, "", "{", "[1, 2]", "3", '{"units": 4}'])
+def test_a_header_that_cannot_be_read_is_refused(written, field, text):
+    sound = {"inputs": "[1, 2]", "card": '{"units": 4}'}
+    if sound.get(field) == text and field == "card":
+        pytest.skip("a card may say anything")
+    rewrite(written, change_header={field: text})
+    refused(written, "")
+
+
+@pytest.mark.parametrize("absurd", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("name", ["layer.0.hidden_DK", "head.out_bias_O", "interval.widening_KQ"])
+def test_weights_that_are_not_finite_are_refused(written, name, absurd):
+    array = contents(written)[0][name].copy()
+    array.flat[-1] = absurd
+    rewrite(written, {name: array})
+    refused(written, "not finite")
+
+
+WRONG = {
+    "layer.0.input_CK": lambda array: array[:-1],
+    "layer.0.hidden_DK": lambda array: array[:, :-4],
+    "layer.0.bias_K": lambda array: array[:-1],
+    "layer.1.input_CK": lambda array: array[:-1],
+    "head.state_DE": lambda array: array[:, :-1],
+    "head.question_FE": lambda array: array[:-1],
+    "head.bias_E": lambda array: array[:1],
+    "head.middle_ED": lambda array: array.T,
+    "head.middle_bias_D": lambda array: array[None],
+    "head.out_DO": lambda array: array[:, :-1],
+    "head.out_bias_O": lambda array: array[:1],
+    "head.path_DJ": lambda array: array[:, :-1],
+    "head.path_bias_J": lambda array: array[:1],
+    "interval.widening_KQ": lambda array: array[:, :-1],
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_an_array_of_the_wrong_shape_is_named(written, name):
+    array = contents(written)[0][name]
+    rewrite(written, {name: np.ascontiguousarray(WRONG[name](array))})
+    refused(written, name)
+
+
+def test_inputs_that_the_weights_do_not_read_are_refused(written):
+    rewrite(written, change_header={"inputs": '["volume"]'})
+    refused(written, "layer.0.input_CK")
+
+
+# ------------------------------------------------------------------------------------------- written whole or not
+
+
+def no_space(*_):
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(written, monkeypatch, step):
+    before = written.read_bytes()
+    monkeypatch.setattr(*((os, "fsync", no_space) if step == "fsync" else (type(written), "replace", no_space)))
+    with pytest.raises(OutputError, match="cannot be written.*No space left"):
+        save_model(make_model(Fixed()), written)
+    monkeypatch.undo()
+    assert written.read_bytes() == before
+    assert list(written.parent.iterdir()) == [written]
+
+
+def test_ctrl_c_while_writing_leaves_the_old_file_and_nothing_else(written, monkeypatch):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    before = written.read_bytes()
+    monkeypatch.setattr(os, "fsync", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        save_model(make_model(Fixed()), written)
+    monkeypatch.undo()
+    assert written.read_bytes() == before
+    assert list(written.parent.iterdir()) == [written]
+
+
+def test_a_folder_that_is_not_there_or_is_a_file_is_refused(tmp_path):
+    (tmp_path / "file").write_text("")
+    for folder in (tmp_path / "none", tmp_path / "file"):
+        with pytest.raises(OutputError, match="cannot be written.*choose another folder") as caught:
+            save_model(make_model(), folder / "model.safetensors")
+        assert caught.value.exit_code == 5
+
+
+def test_an_unwritable_folder_is_refused(path, monkeypatch):
+    def denied(*_, **__):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr("tempfile.NamedTemporaryFile", denied)
+    with pytest.raises(OutputError, match="Permission denied"):
+        save_model(make_model(), path)
+    assert not list(path.parent.iterdir())
+
+
+def test_a_folder_in_the_place_of_the_file_is_refused_and_kept(path):
+    path.mkdir()
+    with pytest.raises(OutputError, match="cannot be written"):
+        save_model(make_model(), path)
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_what_is_written_replaces_what_was_there(path):
+    write_atomically(path, b"old and long")
+    write_atomically(path, b"new")
+    assert path.read_bytes() == b"new"
