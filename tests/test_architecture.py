@@ -13,7 +13,8 @@ PACKAGE = Path(gatecast.__file__).parent
 LADDER = [
     {"errors"},
     {"config", "cell", "frequency", "scaling"},
-    {"metrics", "panel", "runtime", "windows"},
+    {"metrics", "columns", "runtime", "windows"},
+    {"panel"},
     {"sources", "network", "modelfile", "baselines"},
     {"tables", "stream", "training", "verdict", "backtest"},
     {"predictor"},

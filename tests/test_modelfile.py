@@ -170,7 +170,7 @@ def test_somebody_elses_safetensors_file_is_refused(path, dtype):
 def test_somebody_elses_file_of_a_type_numpy_does_not_know_is_refused(path):
     header = b'{"w":{"dtype":"BF16","shape":[2],"data_offsets":[0,4]}}'
     path.write_bytes(len(header).to_bytes(8, "little") + header + bytes(4))
-    refused(path, "")
+    refused(path, "not one of gatecast|damaged")
 
 
 @pytest.mark.parametrize("version", [str(FORMAT + 1), "99"])
@@ -182,7 +182,7 @@ def test_a_newer_format_is_refused_with_what_to_do(written, version):
 @pytest.mark.parametrize("version", ["", "-1", "one", "1.5", "²"])
 def test_a_format_that_is_no_number_is_refused(written, version):
     rewrite(written, change_header={"gatecast_format": version})
-    refused(written, "")
+    refused(written, "format|incomplete")
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_format_that_is_no_number_is_refused(written, version):
 )
 def test_a_missing_array_is_named(written, name):
     rewrite(written, {name: None})
-    refused(written, rf"incomplete.*{name}" if name != "layer.0.input_CK" else "")
+    refused(written, rf"incomplete.*{name}")
 
 
 @pytest.mark.parametrize("field", ["scaling", "config", "inputs", "card"])
@@ -200,7 +200,7 @@ def test_a_header_that_cannot_be_read_is_refused(written, field, text):
     if sound.get(field) == text and field == "card":
         pytest.skip("a card may say anything")
     rewrite(written, change_header={field: text})
-    refused(written, "")
+    refused(written, "format|incomplete")
 
 
 @pytest.mark.parametrize("absurd", [np.nan, np.inf, -np.inf])
@@ -253,7 +253,7 @@ def no_space(*_):
 def test_a_disk_that_is_full_leaves_the_old_file_and_nothing_else(written, monkeypatch, step):
     before = written.read_bytes()
     monkeypatch.setattr(*((os, "fsync", no_space) if step == "fsync" else (type(written), "replace", no_space)))
-    with pytest.raises(OutputError, match="cannot be written.*No space left"):
+    with pytest.raises(OutputError, match=r"cannot be written.*No space left"):
         save_model(make_model(Fixed()), written)
     monkeypatch.undo()
     assert written.read_bytes() == before
@@ -276,7 +276,7 @@ def test_ctrl_c_while_writing_leaves_the_old_file_and_nothing_else(written, monk
 def test_a_folder_that_is_not_there_or_is_a_file_is_refused(tmp_path):
     (tmp_path / "file").write_text("")
     for folder in (tmp_path / "none", tmp_path / "file"):
-        with pytest.raises(OutputError, match="cannot be written.*choose another folder") as caught:
+        with pytest.raises(OutputError, match=r"cannot be written.*choose another folder") as caught:
             save_model(make_model(), folder / "model.safetensors")
         assert caught.value.exit_code == 5
 

@@ -16,7 +16,7 @@ from gatecast.config import MEDIAN, QUANTILES, NetworkConfig, RunConfig, Trainin
 from gatecast.modelfile import Model
 from gatecast.network import Network, export, pinball_loss, to_tensors
 from gatecast.predictor import predict_many
-from gatecast.runtime import answer, in_units, read, step, weights_from_arrays, weights_to_arrays, widen
+from gatecast.runtime import AGE, answer, in_units, read, step, weights_from_arrays, weights_to_arrays, widen
 from gatecast.scaling import CANDIDATES, CHANNELS, Question, Running, ask, scale_series, scaling_from
 
 GOLDEN = Path(__file__).parent / "golden" / "v1.safetensors"
