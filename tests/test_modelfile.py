@@ -186,7 +186,8 @@ def test_a_format_that_is_no_number_is_refused(written, version):
 
 
 @pytest.mark.parametrize(
-    "name", ["layer.0.input_CK", "layer.0.bias_K", "layer.1.hidden_DK", "head.out_DO", "head.path_bias_J"]
+    "name",
+    ["layer.0.input_CK", "layer.0.bias_K", "layer.1.hidden_DK", "head.question_FE", "head.out_DO", "head.path_bias_J"],
 )
 def test_a_missing_array_is_named(written, name):
     rewrite(written, {name: None})
@@ -235,6 +236,17 @@ def test_an_array_of_the_wrong_shape_is_named(written, name):
     array = contents(written)[0][name]
     rewrite(written, {name: np.ascontiguousarray(WRONG[name](array))})
     refused(written, name)
+
+
+@pytest.mark.parametrize("change", [{"layer.1.input_CK": None}, {"layer.7.bias_K": np.ones(3, np.float32)}])
+def test_a_layer_that_is_not_whole_is_refused(written, change):
+    rewrite(written, change)
+    refused(written, "belongs to no layer that is whole")
+
+
+def test_a_network_without_layers_is_refused(written):
+    rewrite(written, {name: None for name in contents(written)[0] if name.startswith("layer.")})
+    refused(written, "no LSTM layer")
 
 
 def test_inputs_that_the_weights_do_not_read_are_refused(written):

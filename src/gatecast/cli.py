@@ -207,12 +207,15 @@ def run_and_show(
     from gatecast.console import print_outcome, training_bar
     from gatecast.explain import explain
     from gatecast.output import folder_for, write_outcome
+    from gatecast.report import prepare
     from gatecast.run import Standard, with_files
     from gatecast.run import run as whole_run
 
     console = Console(highlight=False)
     with ExitStack() as stack:
         place = stack.enter_context(folder_for(Path(settings.data.source).stem, out)) if save else None
+        if place is not None:
+            prepare()  # the report's JavaScript is bundled beside the training
         with training_bar(console if not as_json else Console(quiet=True)) as progress:
             outcome = whole_run(settings, recipe or Standard(), progress)
         if place is not None:
