@@ -88,7 +88,9 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
     target: Target = None,
     series_id: SeriesId = None,
     input: Input = None,
-    horizon: Annotated[int | None, typer.Option(help="steps of each multi-sequence forecast (50)")] = None,
+    horizon: Annotated[
+        int | None, typer.Option(help="steps of each multi-sequence forecast; 50, or the test part if shorter")
+    ] = None,
     season_length: Season = None,
     scaling: Annotated[str | None, typer.Option(help="auto, running or fixed")] = None,
     units: Annotated[int | None, typer.Option(help="LSTM units per layer")] = None,

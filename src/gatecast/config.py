@@ -17,6 +17,7 @@ from gatecast.errors import SettingsError, nearest
 QUANTILES = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
 MEDIAN = QUANTILES.index(0.5)
 LEVELS = (20, 40, 60, 80, 90, 95)
+USUAL_HORIZON = 50  # steps of a multi-sequence forecast when none is given
 DIRECT_HORIZON = 64  # steps ahead that the head is asked for; beyond, the state runs on over hidden steps
 
 
@@ -90,7 +91,9 @@ class RunConfig(_Settings):
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
-    horizon: int = Field(default=50, ge=1, description="steps of each multi-sequence forecast")
+    horizon: int | None = Field(
+        default=None, ge=1, description="steps of each multi-sequence forecast; None: 50, or the test part if shorter"
+    )
 
 
 S = TypeVar("S", bound=_Settings)

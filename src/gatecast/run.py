@@ -16,7 +16,7 @@ import numpy as np
 from gatecast import predictor
 from gatecast.backtest import Mode, Score, as_path, baseline_forecast, modes_of, scores
 from gatecast.baselines import BASELINES, SeriesForecaster
-from gatecast.config import DIRECT_HORIZON, RunConfig
+from gatecast.config import DIRECT_HORIZON, USUAL_HORIZON, RunConfig
 from gatecast.errors import DataError
 from gatecast.forecaster import LSTMForecaster
 from gatecast.modelfile import Model
@@ -175,15 +175,16 @@ def run(config: RunConfig, recipe: Recipe | None = None, progress: Report | None
             f"{source.name} holds {len(source.panel)} series; a course run looks at one; give a file with one series"
         )
     panel, values = source.panel, source.panel.series_values(0)
-    config = complete(config, source)
-    modes = modes_of(values, split, config.horizon)
+    horizon = config.horizon or min(USUAL_HORIZON, split.total - split.validation)
+    modes = modes_of(values, split, horizon)
+    config = complete(config, source, horizon)
     loaded = time.perf_counter()
     forecaster = steps.train(steps.build(config), panel, split, progress)
     fitted = time.perf_counter()
-    block = min(config.horizon, DIRECT_HORIZON)
+    block = min(horizon, DIRECT_HORIZON)
     lstm = {
         "point_by_point": steps.predict_point_by_point(forecaster, panel, split),
-        "multi_sequence": steps.predict_multi_sequence(forecaster, panel, split, config.horizon),
+        "multi_sequence": steps.predict_multi_sequence(forecaster, panel, split, horizon),
         "full_sequence": as_path(steps.predict_full_sequence(forecaster, panel, split, block)[None]),
     }
     predicted = time.perf_counter()
@@ -234,16 +235,16 @@ def run(config: RunConfig, recipe: Recipe | None = None, progress: Report | None
     )
 
 
-def complete(config: RunConfig, source: Source) -> RunConfig:
+def complete(config: RunConfig, source: Source, horizon: int) -> RunConfig:
     """Fill what the settings leave open with what the data set is known to need."""
     training = config.training
     if training.scaling == "auto":
         training = training.model_copy(update={"scaling": source.scaling})
-    training = training.model_copy(update={"horizon": min(config.horizon, DIRECT_HORIZON)})
+    training = training.model_copy(update={"horizon": min(horizon, DIRECT_HORIZON)})
     data = config.data
     if data.season_length is None:
         data = data.model_copy(update={"season_length": source.season_length})
-    return config.model_copy(update={"training": training, "data": data})
+    return config.model_copy(update={"training": training, "data": data, "horizon": horizon})
 
 
 def fit_baselines(training: Floats, season_length: int) -> list[SeriesForecaster]:
