@@ -37,7 +37,7 @@ from torch import Tensor, nn
 
 from gatecast import predictor
 from gatecast.baselines import LastValue
-from gatecast.config import MEDIAN, DataConfig, RunConfig, TrainingConfig
+from gatecast.config import MEDIAN, USUAL_HORIZON, DataConfig, RunConfig, TrainingConfig
 from gatecast.forecaster import LSTMForecaster
 from gatecast.metrics import crps, rmse
 from gatecast.run import Standard, complete
@@ -85,7 +85,7 @@ def load_data(name: str) -> Data:
     """A named data set."""
     config = RunConfig(data=DataConfig(source=name))
     source, split = Standard().load_and_split(config)
-    return Data(source, split, source.panel.series_values(0), complete(config, source))
+    return Data(source, split, source.panel.series_values(0), complete(config, source, USUAL_HORIZON))
 
 
 # ====================================================================================================================
@@ -165,6 +165,7 @@ class ClassicRun(NamedTuple):
 
 def train_classic(data: Data, seed: int, epochs: int = 20, threads: int = 1) -> ClassicRun:
     """Train on the windows whose target lies in the training part; validation and test part are not learnt from."""
+    before = torch.get_num_threads()
     torch.manual_seed(seed)
     torch.set_num_threads(threads)
     begin, looked = time.perf_counter(), 0.0
@@ -187,7 +188,7 @@ def train_classic(data: Data, seed: int, epochs: int = 20, threads: int = 1) -> 
         run.validation.append(classic_point_by_point(network, data, targets["validation"]))
         run.networks.append(copy.deepcopy(network))
         looked += time.perf_counter() - look
-    torch.set_num_threads(1)
+    torch.set_num_threads(before)
     return run
 
 
@@ -444,15 +445,15 @@ def starts(counts: Counts) -> dict[str, float]:
     return {name: median(seconds) for name, seconds in in_turn(ways, counts.turns).items()}
 
 
-def whole_run(name: str, updates: int | None) -> dict[str, Any]:
-    """``gatecast run`` in two fresh processes, one that writes its report and one with ``--no-save``.
+def whole_run(name: str, updates: int | None, no_save: bool = True) -> dict[str, Any]:
+    """``gatecast run`` in a fresh process that writes its report, and in another with ``--no-save`` if wanted.
 
     What the first prints is kept: seconds, free run, and the scores by mode and model.
     """
     command = [sys.executable, "-m", "gatecast", "run", name, "--json"]
     command += [] if updates is None else ["--updates", str(updates)]
     saving, printed = process(command)
-    without, _ = process([*command, "--no-save"])
+    without = process([*command, "--no-save"])[0] if no_save else None
     run = json.loads(printed)
     table: dict[str, dict[str, Any]] = {}
     for row in run["scores"]:
@@ -544,8 +545,8 @@ def measure(counts: Counts) -> dict[str, Any]:
         },
         "what_does_it": what_does_it(data, counts.updates),
         "untrained": {
-            "runs": {name: [whole_run(name, 0)] for name in data},
-            "seeds": [{"free_run": free_run(sine, untrained["sine"])}],
+            "runs": {name: [whole_run(name, 0, no_save=False)] for name in data},
+            "seeds": [{"free_run": free_run(sine, untrained["sine"])}],  # every seed says the level, and nothing else
             "validation_rmse": {
                 name: point_by_point(each, untrained[name], each.split.training, each.split.validation)
                 for name, each in data.items()
@@ -617,7 +618,9 @@ def figures_of(measured: Mapping[str, Any]) -> list[dict[str, Any]]:
     }
     none = measured["untrained"]
     at_once = none["validation_rmse"]["sine"] <= max(theirs["best_validation_rmse"] for theirs, _ in pairs)
-    without = accuracy_and_times(none) | {SOONER: {"times": float("inf") if at_once else 0.0}}
+    at_best = median(theirs["seconds_until_best"] for theirs, _ in pairs)
+    at_start = none["runs"]["sine"][0]["seconds"]["fit"]
+    without = accuracy_and_times(none) | {SOONER: {"times": at_best / at_start if at_once else 0.0}}
     rows: list[dict[str, Any]] = []
     for what, bounds in BOUNDS.items():
         must = {name: bound for name, (bound, _) in bounds.items()}
@@ -714,6 +717,12 @@ def print_beside(measured: Mapping[str, Any]) -> None:
         print(f"{f'{name}, fit, seconds (1 and {epochs} epochs)':<44}{of[0]:>10.3g}{of[1]:>12.3g}{fits:>12.3g}")
         saving, without = (median(run[key] for run in runs) for key in ("process", "process_no_save"))
         print(f"{f'{name}, process, seconds':<44}{'':>22}{saving:>12.3g}  ({without:.3g} without saving)")
+        if name == "sine":
+            ways = [[row[label]["free_run"]["10"] for row in theirs] for label in ("after_first", "after_best")]
+            ways.append([seed["free_run"]["10"] for seed in measured["seeds"]])
+            degrees = [float(np.median(np.abs(way), axis=0)[0]) for way in ways]
+            words = f"{degrees[0]:>10.3g}{degrees[1]:>12.3g}{degrees[2]:>12.3g}"
+            print(f"{'sine, after 10 cycles, degrees':<44}{words}")
     steps = measured["recursive_step"]
     print(f"{'one recursive step, ms':<44}{'':>10}{1000 * steps['classic']:>12.3g}{1000 * steps['gatecast']:>12.3g}")
     print(f"python -c pass: {measured['starts']['python -c pass']:.3f} s")

@@ -41,7 +41,7 @@ NETWORK: dict[str, tuple[Any, ...]] = {
 TRAINING: dict[str, tuple[Any, ...]] = {
     "context": (16, 32, 256),
     "learning_rate": (0.001, 0.003, 0.03),
-    "updates": (0, 200, 2400),
+    "updates": (0, 1, 200, 2400),
     "scaling": ("running", "fixed"),
     "readout": (False,),
 }

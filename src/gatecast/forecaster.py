@@ -138,23 +138,31 @@ class LSTMForecaster:
             origins: index of the last step known, counted from the start of the longest series.
             horizon: steps ahead.
         """
-        values_ST, further_PST = as_arrays(panel)
-        return predictor.predict_many(self.model_, values_ST, np.asarray(origins), horizon, further_PST)
+        model = self._model("predict_many")
+        values_ST, further_PST = as_arrays(panel, model.inputs)
+        return predictor.predict_many(model, values_ST, np.asarray(origins), horizon, further_PST)
 
     def full_sequence(self, panel: Panel, origin: int, steps: int, block: int) -> Floats:
         """One run over ``steps`` steps on its own output, medians of the first series, (steps,)."""
-        values_ST, further_PST = as_arrays(panel)
+        model = self._model("full_sequence")
+        values_ST, further_PST = as_arrays(panel, model.inputs)
         further = None if further_PST is None else further_PST[:, 0, : origin + 1]
-        return predictor.full_sequence(self.model_, values_ST[0, : origin + 1], steps, block, further)
+        return predictor.full_sequence(model, values_ST[0, : origin + 1], steps, block, further)
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file; ``gatecast forecast DATA --model FILE`` reads it."""
-        save_model(self.model_, Path(path))
+        save_model(self._model("save"), Path(path))
 
     def load(self, path: str | Path) -> Self:
         """Read a model file written by ``save``."""
         self.model_ = load_model(Path(path))
         return self
+
+    def _model(self, asked: str) -> Model:
+        model: Model | None = getattr(self, "model_", None)
+        if model is None:
+            raise SettingsError(f"{asked}: fit the forecaster first, or load a model")
+        return model
 
     def _kind(self) -> Any:
         return getattr(self, "_like", None)

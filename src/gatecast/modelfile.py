@@ -17,10 +17,10 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from gatecast.config import RunConfig, settings_from
+from gatecast.config import QUANTILES, RunConfig, settings_from
 from gatecast.errors import ModelFileError, OutputError, SettingsError
-from gatecast.runtime import Weights, weights_from_arrays, weights_to_arrays
-from gatecast.scaling import Scaling, scaling_from
+from gatecast.runtime import OUTPUTS, Weights, weights_from_arrays, weights_to_arrays
+from gatecast.scaling import CHANNELS, FEATURES, INPUT_CHANNELS, PATH, Scaling, scaling_from
 
 FORMAT = 1
 WIDENING = "interval.widening_KQ"
@@ -73,13 +73,13 @@ def load_model(path: Path) -> Model:
     try:
         with safe_open(path, framework="numpy") as file:
             header = file.metadata() or {}
+            if "gatecast_format" not in header:
+                raise ModelFileError(f"{path}: a safetensors file, but not one of gatecast's")
             arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a dict)
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, TypeError) as error:  # TypeError: numbers of a kind that NumPy does not have
         raise ModelFileError(f"{path}: damaged or not a model file ({error}); train it again") from None
-    version = header.get("gatecast_format")
-    if version is None:
-        raise ModelFileError(f"{path}: a safetensors file, but not one of gatecast's")
-    if not version.isdigit() or int(version) > FORMAT:
+    version = header["gatecast_format"]
+    if not version.isdecimal() or int(version) > FORMAT:
         raise ModelFileError(f"{path}: has format {version}, this gatecast reads up to {FORMAT}; upgrade gatecast")
     try:
         model = Model(
@@ -87,14 +87,55 @@ def load_model(path: Path) -> Model:
             scaling_from(json.loads(header["scaling"])),
             settings_from(json.loads(header["config"]), str(path)),
             arrays.get(WIDENING),
-            tuple(json.loads(header["inputs"])),
-            json.loads(header["card"]),
+            tuple(map(str, json.loads(header["inputs"]))),
+            dict(json.loads(header["card"])),
         )
+        _check_shapes(arrays, model)
     except (KeyError, ValueError, TypeError, SettingsError) as error:
         raise ModelFileError(f"{path}: the model is incomplete ({error}); train it again") from None
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise ModelFileError(f"{path}: holds weights that are not finite numbers; train it again")
     return model
+
+
+def _check_shapes(arrays: Mapping[str, np.ndarray[Any, Any]], model: Model) -> None:
+    """Refuse arrays that do not fit each other, the inputs or this version's head.
+
+    Raises:
+        ValueError: the first array that does not fit, what it is and what it should be.
+    """
+    layers = len(model.weights.layers)
+    if layers == 0:
+        raise ValueError("it has no LSTM layer")
+    units = model.weights.head.path_DJ.shape[0]
+    channels = len(CHANNELS) + INPUT_CHANNELS * len(model.inputs)
+    expected = {
+        f"layer.{place}.{name}": shape
+        for place in range(layers)
+        for name, shape in {
+            "input_CK": (units if place else channels, 4 * units),
+            "hidden_DK": (units, 4 * units),
+            "bias_K": (4 * units,),
+        }.items()
+    } | {
+        "head.state_DE": (units, 2 * units),
+        "head.question_FE": (FEATURES, 2 * units),
+        "head.bias_E": (2 * units,),
+        "head.middle_ED": (2 * units, units),
+        "head.middle_bias_D": (units,),
+        "head.out_DO": (units, OUTPUTS),
+        "head.out_bias_O": (OUTPUTS,),
+        "head.path_DJ": (units, PATH),
+        "head.path_bias_J": (PATH,),
+    }
+    if WIDENING in arrays:
+        expected[WIDENING] = (max(1, arrays[WIDENING].size // len(QUANTILES)), len(QUANTILES))
+    unknown = sorted(set(arrays) - set(expected))
+    if unknown:
+        raise ValueError(f"{unknown[0]} belongs to no layer that is whole")
+    for name, shape in expected.items():
+        if arrays[name].shape != shape:
+            raise ValueError(f"{name} has shape {arrays[name].shape}, it should be {shape}")
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -113,6 +154,7 @@ def write_atomically(path: Path, content: bytes) -> None:
         temporary.chmod(0o644)
         temporary.replace(path)
     except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder with --out") from None
+    finally:  # also after Ctrl-C; once it has replaced the file of that name it is no longer there
         if temporary is not None:
             temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder with --out") from None

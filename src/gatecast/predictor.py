@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gatecast import runtime
 from gatecast.config import MEDIAN
-from gatecast.errors import DataError
+from gatecast.errors import DataError, SettingsError
 from gatecast.modelfile import Model
 from gatecast.panel import Panel
 from gatecast.scaling import Floats, Scaled, ask, scale_series
@@ -46,7 +46,12 @@ def predict_many(
         origins: index of the last step known, the same for every series.
         horizon: steps ahead.
         further_PST: the model's past-only inputs.
+
+    Raises:
+        SettingsError: the horizon has no steps.
     """
+    if horizon < 1:
+        raise SettingsError(f"a horizon of {horizon} has no steps; choose 1 or more")
     if horizon > model.direct_horizon:
         ends = [int(t) + 1 for t in origins]
         cut_NT = pad_left([series[:end] for series in values_ST for end in ends])

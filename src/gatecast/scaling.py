@@ -30,7 +30,7 @@ CHANNELS = (
     "slow_scale",
     "scale_to_size",  # log of scale over mean size: shifting a series is meant to matter
     "age",  # log of the number of observed steps, capped
-    "gap",  # log of the steps since a value was observed, 0 where one is
+    "gap",  # log of the steps since a value was observed, capped; 0 where one is
     "log_season",
     "log_second_season",
     "observed",
@@ -42,6 +42,7 @@ INPUT_CHANNELS = 3  # for every further input: value, change, observed
 FLOOR = 2e-3  # a scale is at least this share of the mean size: a constant series has one
 SIZE_RATE, FAST_RATE, SLOW_RATE = 0.1, 0.3, 0.02
 MOST_AGE = 200.0
+MOST_GAP = 256.0
 FEATURES = 14  # what the head is told about one step ahead, see ask()
 CANDIDATES = 4  # level, newest value, newest value of the phase of season 1, of season 2
 PATH = 10  # Chebyshev polynomials over the steps ahead
@@ -117,7 +118,9 @@ def fixed_from(training: Floats, seasons: tuple[int, ...]) -> Fixed:
         return size if size > 0 else 1.0
 
     seen = training[np.isfinite(training)]
-    scale = float(seen.std()) or FLOOR * abs(float(seen.mean()))
+    scale = float(seen.std())
+    if scale <= 1e-12 * abs(float(seen.mean())):  # a constant: what is left is rounding
+        scale = FLOOR * abs(float(seen.mean()))
     return Fixed(seasons, float(seen.mean()), scale, spread(1), tuple(spread(season) for season in seasons))
 
 
@@ -168,7 +171,7 @@ def scale_series(values_BT: Floats, scaling: Scaling, further_PBT: Floats | None
         squash(season_changes[1][0], units[2]),
         *(ratio * seen for ratio in roughness),
         np.log1p(np.minimum(np.cumsum(seen, axis=1), MOST_AGE)) / 5,
-        np.log1p(_gap(seen)) / 5,
+        np.log1p(np.minimum(_gap(seen), MOST_GAP)) / 5,
         np.full_like(y, logs[0] / 4),
         np.full_like(y, logs[1] / 4),
         seen,

@@ -87,7 +87,6 @@ def training_set(
         if further_PST is not None:
             tails = np.stack([hide_runs(part, rng) for part in further_PST])
             further = np.concatenate([further_PST, tails], axis=1)
-    seen = np.isfinite(values_ST)
     change = np.abs(np.diff(values_ST[:, :training], axis=1))
     known = np.isfinite(change)
     unit = np.where(known, change, 0).sum(1) / np.maximum(known.sum(1), 1)
@@ -96,7 +95,7 @@ def training_set(
         scale_series(shown, scaling, further),
         scaling.seasons,
         training,
-        np.argmax(seen, axis=1)[source],
+        np.argmax(np.isfinite(shown), axis=1),
         source,
         np.where(unit > 0, unit, 1.0),
     )

@@ -1,0 +1,271 @@
+"""The page on the arithmetic says what the code does: its tables, and its steps written anew from the page alone."""
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors import safe_open
+
+from gatecast import modelfile, scaling
+from gatecast.config import DIRECT_HORIZON, QUANTILES, NetworkConfig
+from gatecast.network import Network, export
+from gatecast.runtime import OUTPUTS
+
+PAGE = Path(__file__).parents[1] / "docs" / "arithmetic.md"
+GOLDEN = Path(__file__).parent / "golden" / "v1.safetensors"
+
+
+def table(head):
+    """The rows of the table whose first column is called ``head``, as lists of cells."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith(f"| {head} |"))
+    rows = []
+    for line in lines[begin + 2 :]:
+        if not line.startswith("|"):
+            return rows
+        rows.append([cell.strip().strip("`") for cell in line.strip("|").split("|")])
+    return rows
+
+
+# ------------------------------------------------------------------------------------------- the tables
+
+
+def test_the_channels_are_those_of_the_code_in_their_order():
+    assert [(int(number), name) for number, name, _ in table("channel")] == list(enumerate(scaling.CHANNELS))
+
+
+def test_the_constants_are_those_of_the_code():
+    rows = table("constant")
+    assert len(rows) == 7
+    for name, value, _ in rows:
+        assert float(value) == getattr(scaling, name), name
+    assert scaling.REACH == DIRECT_HORIZON
+    rates = {scaling.Running((length,)).rate for length in (1, 11)}, {scaling.Running((n,)).rate for n in (12, 52)}
+    assert rates == ({0.1}, {0.05})
+    assert "0.05 if *m₁* ≥ 12" in PAGE.read_text(encoding="utf-8")
+
+
+def test_the_quantiles_candidates_and_features_are_as_many_as_in_the_code():
+    assert [float(value) for _, value in table("quantile")] == list(QUANTILES)
+    assert [int(number) for number, *_ in table("candidate")] == list(range(scaling.CANDIDATES))
+    assert [int(number) for number, _ in table("feature")] == list(range(scaling.FEATURES))
+    text = PAGE.read_text(encoding="utf-8")
+    last_step, last_path = OUTPUTS - 1, "₀₁₂₃₄₅₆₇₈₉"[scaling.PATH - 1]
+    assert f"Outputs 0–{scaling.CANDIDATES - 1} are the logits" in text
+    assert f"Outputs {scaling.CANDIDATES + 1}–{last_step} become steps outward" in text
+    assert f"T₀ … T{last_path}" in text
+
+
+@pytest.mark.parametrize("inputs", [0, 2])
+def test_the_arrays_have_the_names_and_shapes_of_the_code(inputs):
+    units = 7
+    arrays = export(Network(NetworkConfig(units=units, layers=2), inputs))
+
+    def size(text):
+        terms = [re.fullmatch(r"(\d*) ?([DP]?)", term.strip()).groups() for term in text.split("+")]
+        return sum(int(number or 1) * {"D": units, "P": inputs, "": 1}[letter] for number, letter in terms)
+
+    written = {name: tuple(size(part) for part in shape.split(",")) for name, shape in table("array")}
+    assert written == {name: array.shape for name, array in arrays.items()}
+    assert f"`{modelfile.WIDENING}`, with one row per step ahead and {len(QUANTILES)} columns" in " ".join(
+        PAGE.read_text(encoding="utf-8").split()
+    )
+
+
+# ------------------------------------------------------------------------------------------- written anew
+#
+# Plain Python from the page alone: no array, nothing from the package.  It is held to the golden vectors.
+
+
+class Smooth:
+    def __init__(self, rate):
+        self.rate, self.v, self.n = rate, 0.0, 0
+
+    def take(self, x):
+        if x is not None:
+            self.v, self.n = (1 - self.rate) * self.v + self.rate * x, self.n + 1
+
+    @property
+    def mean(self):
+        return self.v / (1 - (1 - self.rate) ** self.n) if self.n else 0.0
+
+
+def squash(x, unit):
+    return math.asinh(x / unit) if unit else 0.0
+
+
+def ratio(p, q):
+    return max(-7.0, min(7.0, math.log(p / q))) / 3 if p and q else 0.0
+
+
+def difference(y, t, lag):
+    return y[t] - y[t - lag] if t >= lag and y[t] is not None and y[t - lag] is not None else None
+
+
+def inputs_by_the_page(y, further, settings):
+    """Channels, level and scale at every step."""
+    seasons = settings["seasons"]
+    first, second = seasons[0], seasons[1] if len(seasons) > 1 else None
+    running = settings["kind"] == "running"
+    rate = 0.05 if first >= 12 else 0.1
+    short, long, size, fast, slow = Smooth(rate), Smooth(rate), Smooth(0.1), Smooth(0.3), Smooth(0.02)
+    others = [(Smooth(0.02), Smooth(0.02)) for _ in further]
+    level, count, newest = (0.0 if running else settings["level"]), 0, None
+    rows = []
+    for t in range(len(y)):
+        o, before = y[t] is not None, level
+        d0, d1 = difference(y, t, 1), difference(y, t, first)
+        d2 = difference(y, t, second) if second else None
+        begun = count > 0
+        if o:
+            count, newest = count + 1, t
+        if running:
+            if o:
+                window = [x for x in y[max(0, t - first + 1) : t + 1] if x is not None]
+                level = sum(window) / len(window)
+            for mean, x in ((short, d0), (long, d1), (size, y[t]), (fast, d0), (slow, d0)):
+                mean.take(None if x is None else abs(x))
+            scale = max(long.mean if long.n else short.mean, 0.002 * size.mean)
+            units = [scale] * 3
+            rough = [ratio(fast.mean, scale), ratio(slow.mean, scale), ratio(scale, size.mean)]
+        else:
+            scale, rough = settings["scale"], [0.0] * 3
+            units = [settings["change"], *settings["season_changes"], 1.0]
+        row = [
+            squash(y[t] - level, scale) if o else 0.0,
+            squash(level - before, scale) if begun else 0.0,
+            *(squash(d or 0.0, unit) for d, unit in zip((d0, d1, d2), units, strict=False)),
+            *(r if o else 0.0 for r in rough),
+            math.log(1 + min(count, 200)) / 5,
+            math.log(1 + (min(t - newest, 256) if newest is not None else 0)) / 5,
+            math.log(first) / 4,
+            math.log(second or 1) / 4,
+            *(float(x) for x in (o, d0 is not None, d1 is not None, d2 is not None)),
+        ]
+        for x, (mean, spread) in zip(further, others, strict=True):
+            mean.take(x[t])
+            spread.take(None if x[t] is None else abs(x[t] - mean.mean))
+            d, unit = difference(x, t, 1), max(spread.mean, 1e-9 * abs(mean.mean))
+            seen = x[t] is not None
+            row += [squash(x[t] - mean.mean, unit) if seen else 0.0, squash(d or 0.0, unit), float(seen)]
+        rows.append(([float(np.float32(x)) for x in row], level, scale))
+    return rows
+
+
+def times(x, matrix):
+    return [sum(a * row[column] for a, row in zip(x, matrix, strict=True)) for column in range(len(matrix[0]))]
+
+
+def plus(*lists):
+    return [sum(parts) for parts in zip(*lists, strict=True)]
+
+
+def sigmoid(x):
+    return 1 / (1 + math.exp(-x))
+
+
+def silu(x):
+    return [v * sigmoid(v) for v in x]
+
+
+def states_by_the_page(rows, weights):
+    """What the head sees at every step."""
+    units = len(weights["head.path_DJ"])
+    layers = sum(name.endswith(".input_CK") for name in weights)
+    h, c = [[0.0] * units for _ in range(layers)], [[0.0] * units for _ in range(layers)]
+    seen = []
+    for row, _, _ in rows:
+        handed = row
+        if row[8] > 0:  # the series has begun
+            for layer in range(layers):
+                part = {name: weights[f"layer.{layer}.{name}"] for name in ("input_CK", "hidden_DK", "bias_K")}
+                z = plus(times(handed, part["input_CK"]), times(h[layer], part["hidden_DK"]), part["bias_K"])
+                i, f, g, o = (z[gate * units : (gate + 1) * units] for gate in range(4))
+                c[layer] = [sigmoid(f[u]) * c[layer][u] + sigmoid(i[u]) * math.tanh(g[u]) for u in range(units)]
+                h[layer] = [sigmoid(o[u]) * math.tanh(c[layer][u]) for u in range(units)]
+                handed = plus(handed, h[layer]) if layer else h[layer]
+            seen.append(handed)
+        else:
+            seen.append([0.0] * units)
+    return seen
+
+
+def head_by_the_page(y, t, k, x, level, scale, seasons, weights):
+    """The quantiles of one step ahead, in original units."""
+    first, second = seasons[0], seasons[1] if len(seasons) > 1 else 1
+    observed = [v for v in y[: t + 1] if v is not None]
+    found = [level, observed[-1] if observed else None]
+    for m in (first, second):
+        phase = [y[u] for u in range(t + 1) if (t + k - u) % m == 0 and y[u] is not None]
+        found.append(phase[-1] if m > 1 and phase else None)
+    normal = [(v - level) / scale if v is not None and scale else 0.0 for v in found]
+    turns = [f(2 * math.pi * k / m) if m > 1 else 0.0 for m in (first, second) for f in (math.sin, math.cos)]
+    logs = [math.log(first) / 4, math.log(second) / 4]
+    there = [float(v is not None) for v in found[1:]]
+    features = [*map(math.asinh, normal[1:]), *there, math.log(k) / 4, k / 64, *turns, *logs]
+    w = {name.removeprefix("head."): array for name, array in weights.items()}
+    e = silu(plus(times(x, w["state_DE"]), times(features, w["question_FE"]), w["bias_E"]))
+    out = plus(times(silu(plus(times(e, w["middle_ED"]), w["middle_bias_D"])), w["out_DO"]), w["out_bias_O"])
+    powers = [math.exp(out[a]) if found[a] is not None else 0.0 for a in range(4)]
+    mixture = sum(p * v for p, v in zip(powers, normal, strict=True)) / sum(powers)
+    angle = math.acos(2 * k / 64 - 1)
+    path = plus(times(x, w["path_DJ"]), w["path_bias_J"])
+    median = mixture + sum(p * math.cos(j * angle) for j, p in enumerate(path)) + out[4]
+    outward = [math.log1p(math.exp(v)) for v in out]
+    below = [median - sum(outward[n:11]) for n in range(5, 11)]
+    above = [median + sum(outward[11 : n + 1]) for n in range(11, 17)]
+    return [level + scale * q for q in (*below, median, *above)]
+
+
+def forecast_by_the_page(y, further, settings, weights, widening, direct, horizon):
+    steps = len(y)
+    hidden = [None] * ((horizon - 1) // direct * direct)
+    y, further = y + hidden, [x + hidden for x in further]
+    rows = inputs_by_the_page(y, further, settings)
+    seen = states_by_the_page(rows, weights)
+    made = []
+    for k in range(1, horizon + 1):
+        t = steps - 1 + (k - 1) // direct * direct
+        _, level, scale = rows[t]
+        made.append(head_by_the_page(y, t, (k - 1) % direct + 1, seen[t], level, scale, settings["seasons"], weights))
+    away = [
+        [abs(q - row[6]) * widening[min(k, len(widening) - 1)][place] for place, q in enumerate(row)]
+        for k, row in enumerate(made)
+    ]
+    for k, row in enumerate(away):
+        for place in (4, 3, 2, 1, 0):
+            row[place] = max(row[place], row[place + 1])
+        for place in (8, 9, 10, 11, 12):
+            row[place] = max(row[place], row[place - 1])
+        if k >= direct:
+            row[:] = [max(pair) for pair in zip(row, away[k - 1], strict=True)]
+    return [
+        [row[6] + (-1 if place < 6 else 1) * a for place, a in enumerate(far)]
+        for row, far in zip(made, away, strict=True)
+    ]
+
+
+@pytest.mark.parametrize("name", ["running", "running_no_season", "fixed"])
+def test_the_page_alone_gives_the_golden_forecasts(name):
+    with safe_open(GOLDEN, framework="numpy") as file:
+        arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is not a dict)
+        settings = json.loads(file.metadata()[name])
+    weights = {key.removeprefix("weights."): a.tolist() for key, a in arrays.items() if key.startswith("weights.")}
+
+    def plain(values):
+        return [float(v) if np.isfinite(v) else None for v in values]
+
+    for row in range(2):
+        y, further = plain(arrays["values_BT"][row]), [plain(part[row]) for part in arrays["further_PBT"]]
+        rows = inputs_by_the_page(y, further, settings)
+        # the first value of a further input less its mean is nothing but rounding, in units of 1e-9 of it
+        np.testing.assert_allclose([r[0] for r in rows], arrays[f"{name}.inputs_BTC"][row], rtol=1.2e-7, atol=2e-6)
+        np.testing.assert_allclose([r[1] for r in rows], arrays[f"{name}.level_BT"][row], rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose([r[2] for r in rows], arrays[f"{name}.scale_BT"][row], rtol=1e-12, atol=1e-12)
+        np.testing.assert_allclose(states_by_the_page(rows, weights), arrays[f"{name}.h_BTD"][row], atol=1e-6)
+        made = forecast_by_the_page(y, further, settings, weights, arrays["widening_KQ"].tolist(), 8, 20)
+        expected = arrays[f"{name}.forecast_SHQ"][row]
+        np.testing.assert_allclose(made, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
