@@ -162,7 +162,7 @@ def table(rows: list[Row], columns: dict[str, tuple[str, Callable[[float], str]]
 def scientific(x: float) -> str:
     """0.0000075 as 7.5 × 10⁻⁶, and plainly from a hundredth on."""
     if x >= 0.01 or x == 0:
-        return f"{x:.2g}" if x < 1 else f"{x:.3g}"
+        return f"{x:.2g}"
     digits, power = f"{x:.1e}".split("e")
     return f"{digits} × 10" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
 

@@ -1,7 +1,7 @@
 """Fill the README's figures from ``benchmarks/results/course.json`` and, when asked, draw its pictures from two runs.
 
-    python scripts/readme_figures.py              the table between the marks
-    python scripts/readme_figures.py --pictures   the pictures in docs/images too; two runs, half a minute
+python scripts/readme_figures.py              the table between the marks
+python scripts/readme_figures.py --pictures   the pictures in docs/images too; two runs, half a minute
 """
 
 from __future__ import annotations

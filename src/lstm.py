@@ -1,4 +1,4 @@
-"""The course's reading copy: learn a series with an LSTM, in six short functions.
+"""The course's reading copy: learn a series with an LSTM, in a handful of short functions.
 
 Read it from top to bottom in ten minutes; then change something in ``build`` and run
 

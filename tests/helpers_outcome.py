@@ -87,7 +87,7 @@ def make_outcome(
     history = [] if untrained else [(update, 1.5 / update, 1 + 1 / update) for update in range(3, 61, 3)]
     forecaster = LSTMForecaster(config.network, config.training, season_length=(1,))
     forecaster.model_ = Model(_weights(rng), Fixed() if wave else Running(), config)
-    trained = Trained({}, 1.0, history, 0 if untrained else 60, 0 if untrained else 57, False, False)
+    trained = Trained({}, 1.0, history, 0 if untrained else 60, 60, 0 if untrained else 57, False, False)
     forecaster.fitted_ = Fitted(trained, {}, split.training, split.validation - split.training)
     cycles = {"10": 0.012, "100": -0.25}
     return Outcome(

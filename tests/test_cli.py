@@ -272,3 +272,23 @@ def test_exit_codes_are_those_of_the_error_tree():
             assert getattr(errors, words[0]).exit_code == int(words[1])
     assert sum("Error" in line for line in tree) >= 5
     assert cli.INTERRUPTED == 130
+
+
+def test_a_model_warns_of_data_unlike_its_own(sales, tmp_path):
+    out = tmp_path / "run"
+    assert call("run", sales, "--target", "Sales", *FAST, "--out", out).exit_code == 0
+    model = out / "model.safetensors"
+    fine = call("forecast", sales, "--target", "Sales", "--horizon", 2, "--model", model)
+    assert "warning" not in fine.stderr
+    other = call("forecast", "co2", "--horizon", 2, "--model", model)
+    assert other.exit_code == 0
+    assert "trained on data that are daily, these are weekly" in other.stderr
+    assert "trained on values from" in other.stderr
+
+
+def test_a_run_that_stops_early_is_repeated_by_its_settings(tmp_path):
+    one = call("run", "sp500", "--units", "4", "--horizon", "5", "--out", tmp_path / "one", "--json")
+    found = json.loads(one.stdout)
+    two = call("run", "--config", tmp_path / "one" / "config.toml", "--no-save", "--json")
+    assert json.loads(two.stdout)["scores"] == found["scores"]
+    assert json.loads(two.stdout)["network"]["updates"] == found["network"]["updates"]

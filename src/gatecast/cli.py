@@ -153,7 +153,7 @@ def forecast(  # noqa: PLR0913, PLR0917 (one parameter per option)
     with _plain_errors():
         from gatecast.modelfile import load_model
         from gatecast.panel import forecast_frame
-        from gatecast.predictor import forecast_panel
+        from gatecast.predictor import forecast_panel, unlike_training
         from gatecast.sources import load
         from gatecast.tables import check_ending, table_as, write_table
 
@@ -163,6 +163,8 @@ def forecast(  # noqa: PLR0913, PLR0917 (one parameter per option)
             check_ending(out)
         trained = load_model(model)
         source = load(data, time=time, target=target, series_id=series_id, inputs=trained.inputs)
+        for sentence in unlike_training(trained, source.panel):
+            typer.echo(f"gatecast: warning: {sentence}; do not trust this forecast", err=True)
         quantiles = forecast_panel(trained, source.panel, horizon)
         table = forecast_frame(source.panel, quantiles, "LSTM", tuple(level or (80, 95)))
         if out is not None:

@@ -59,7 +59,10 @@ class NetworkConfig(_Settings):
     units: int = Field(default=48, ge=1, le=1024, description="LSTM units per layer: numbers in the cell state")
     layers: int = Field(default=1, ge=1, le=8, description="LSTM layers; each after the first adds to the one before")
     dropout: float = Field(
-        default=0.0, ge=0, lt=1, description="share of state values zeroed between layers in training"
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="share of state values zeroed in training, between layers and before the head",
     )
     forget_bias: float = Field(default=1.0, description="start of the forget gate's bias: higher remembers longer")
 
@@ -96,6 +99,19 @@ class RunConfig(_Settings):
     )
 
 
+RIGHT = {  # what would be right, for the kinds of problem a setting can have
+    "greater_than_equal": "give at least {ge}",
+    "greater_than": "give more than {gt}",
+    "less_than_equal": "give at most {le}",
+    "less_than": "give less than {lt}",
+    "int_parsing": "give a whole number",
+    "int_from_float": "give a whole number",
+    "int_type": "give a whole number",
+    "float_parsing": "give a number",
+    "float_type": "give a number",
+    "literal_error": "give {expected}",
+}
+
 S = TypeVar("S", bound=_Settings)
 
 
@@ -124,7 +140,9 @@ def _sentence(problem: Any, origin: str) -> str:
         parts: dict[str, type[BaseModel]] = {"data": DataConfig, "network": NetworkConfig, "training": TrainingConfig}
         known = parts.get(str(groups[-1]) if groups else "", RunConfig).model_fields
         return f"{origin}: unknown key {where!r}.{nearest(str(key), known)} Known here: {', '.join(known)}."
-    return f"{origin}: {where} = {problem['input']!r}: {problem['msg']}."
+    right = RIGHT.get(problem["type"])
+    words = right.format(**problem.get("ctx", {})) if right else problem["msg"]
+    return f"{origin}: {where} = {problem['input']!r}: {words}."
 
 
 def with_defaults(settings: S, **numbers: Any) -> S:

@@ -18,7 +18,7 @@ from gatecast.run import CYCLES, Outcome, Report
 TITLES = {
     "point_by_point": "Point by point: one step ahead from each of {origins:,} origins",
     "multi_sequence": "Multi-sequence: {horizon} steps from each of {origins:,} origins",
-    "full_sequence": "Full sequence: one run of {horizon:,} steps on its own output",
+    "full_sequence": "Full sequence: one run of {horizon:,} steps on its own output (a single path: CRPS = MAE)",
 }
 
 

@@ -56,5 +56,6 @@ class MissingExtraError(GatecastError):
 
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'sine'?"`` for the known word closest to ``word``, or an empty string."""
-    close = difflib.get_close_matches(word, list(known), n=1, cutoff=0.5)
-    return f" Did you mean {close[0]!r}?" if close else ""
+    by_lower = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), list(by_lower), n=1, cutoff=0.5)
+    return f" Did you mean {by_lower[close[0]]!r}?" if close else ""

@@ -68,7 +68,7 @@ def target_lines(outcome: Outcome) -> list[str]:
         return [
             *lines,
             f"Values are read as (value - {scaled.as_dict()['level']:.4g}) / {scaled.as_dict()['scale']:.4g}: "
-            "mean and spread of the training part.",
+            "mean and standard deviation of the training part.",
         ]
     return [
         *lines,

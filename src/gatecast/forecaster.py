@@ -107,7 +107,7 @@ class LSTMForecaster:
         settings = RunConfig(
             data=DataConfig(season_length=seasons, inputs=tuple(panel.inputs)),
             network=shape,
-            training=config.model_copy(update={"scaling": scaling.as_dict()["kind"], "updates": trained.updates}),
+            training=config.model_copy(update={"scaling": scaling.as_dict()["kind"], "updates": trained.planned}),
         )
         plain = Model(weights, scaling, settings, None, tuple(panel.inputs))
         widening_KQ = widen(plain, values_ST, training, further_PST)
@@ -262,6 +262,8 @@ def make_card(panel: Panel, trained: Trained) -> dict[str, Any]:
             "first": str(panel.times.min()),
             "last": str(panel.times.max()),
             "frequency": panel.frequency.name,
+            "lowest": float(np.nanmin(panel.values)),
+            "highest": float(np.nanmax(panel.values)),
             "fingerprint": digest,
         },
         "training": {

@@ -127,7 +127,9 @@ def forecast_panel(model: Model, panel: Panel, horizon: int) -> Floats:
     """
     lacking = [name for name in model.inputs if name not in panel.inputs]
     if lacking:
-        raise DataError(f"the model reads {', '.join(lacking)}, which the table does not hold; name it with --input")
+        raise DataError(
+            f"the model reads {', '.join(lacking)}, which the table does not hold; give a table with that column"
+        )
     values_ST, further_PST = as_arrays(panel, model.inputs)
     return predict_many(model, values_ST, np.array([values_ST.shape[1] - 1]), horizon, further_PST)[:, 0]
 
@@ -140,3 +142,25 @@ def as_arrays(panel: Panel, inputs: Sequence[str] | None = None) -> tuple[Floats
         return values_ST, None
     cuts = panel.offsets[1:-1]
     return values_ST, np.stack([pad_left(np.split(panel.inputs[name], cuts)) for name in names])
+
+
+def unlike_training(model: Model, panel: Panel) -> list[str]:
+    """In what way a panel is unlike the data the model was trained on, in sentences; empty when it is not.
+
+    Another frequency, or newest values further outside the range trained on than that range is wide.
+    """
+    data = model.card.get("data", {})
+    found = []
+    if data.get("frequency") not in (None, panel.frequency.name):
+        found.append(f"the model was trained on data that are {data['frequency']}, these are {panel.frequency.name}")
+    if "lowest" in data and "highest" in data:
+        low, high = data["lowest"], data["highest"]
+        for s in range(len(panel)):
+            values = panel.series_values(s)
+            newest = values[np.isfinite(values)][-1]
+            if not 2 * low - high <= newest <= 2 * high - low:
+                found.append(
+                    f"the model was trained on values from {low:g} to {high:g}, {panel.ids[s]} ends at {newest:g}"
+                )
+                break
+    return found

@@ -144,7 +144,7 @@ class Outcome:
                 **self.config.network.model_dump(),
                 "weights": self.model.weights.size,
                 "scaling": self.config.training.scaling,
-                "updates": self.config.training.updates,
+                "updates": self.forecaster.fitted_.trained.updates,
             },
             "seconds": self.seconds,
             "scores": [_finite(asdict(score)) for score in self.scores],

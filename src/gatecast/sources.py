@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import re
 import zlib
 from collections.abc import Callable, Sequence
@@ -213,7 +212,7 @@ def _read_csv(content: bytes, start: bytes) -> pa.Table:
 
     def read(threads: bool) -> pa.Table:
         how = pacsv.ReadOptions(column_names=names, skip_rows=before + 1, use_threads=threads)
-        return pacsv.read_csv(io.BytesIO(content), read_options=how, parse_options=options, convert_options=text)
+        return pacsv.read_csv(pa.BufferReader(content), read_options=how, parse_options=options, convert_options=text)
 
     try:
         return read(threads=True)
@@ -301,7 +300,7 @@ DATASETS: dict[str, Dataset] = {
     "sine": Dataset(
         title="The sine of the course",
         about="sin(1 + 2πk/100) for k = 0 … 5000: fifty cycles of exactly 100 samples, without noise.",
-        unit="amplitude",
+        unit="",
         read=_sine,
         time="k",
         target="sine",

@@ -46,6 +46,7 @@ class Trained(NamedTuple):
     validation: float  # pinball loss in units of the training part's mean absolute change
     history: list[tuple[int, float, float]]  # update, training loss, validation loss
     updates: int  # made
+    planned: int  # asked for, or derived from the data: the learning rate follows from it
     best_update: int
     readout: bool  # whether the refitted path was kept
     interrupted: bool
@@ -125,7 +126,7 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
         readout = False
         if config.readout and update and not interrupted:
             best_loss, readout = _refit_path(network, data, judge, best_loss, (config, horizon, rng))
-    return Trained(export(network), best_loss, history, update, best_update, readout, interrupted)
+    return Trained(export(network), best_loss, history, update, updates, best_update, readout, interrupted)
 
 
 class Flat(NamedTuple):

@@ -483,7 +483,9 @@ def _interval_words(verdict: Verdict) -> list[str]:
     if max(widest.band[1] - widest.asked, widest.asked - widest.band[0]) > TOLERATED:
         text += f" (chance alone gives {100 * widest.band[0]:.0f} to {100 * widest.band[1]:.0f} %)"
     if widest.holds:
-        return [f"{text}; that part is useful." if verdict.origins >= FEWEST_ORIGINS else f"{text}."]
+        close = abs(widest.held - widest.asked) <= TOLERATED + 1e-12
+        useful = close and verdict.origins >= FEWEST_ORIGINS
+        return [f"{text}; that part is useful." if useful else f"{text}."]
     narrow = widest.held < widest.asked
     return [f"{text}: {'too narrow, do not rely on it' if narrow else 'wider than it need be'}."]
 
