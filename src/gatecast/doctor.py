@@ -324,12 +324,16 @@ def _read_numbers(cells: pa.Array, name: str, findings: list[Finding]) -> tuple[
     return values, spoilt
 
 
+_PLAIN = r"^[+-]?(?:\d{1,300}\.?\d*|\.\d+)$"
+
+
 def _numbers_past_text(cells: pa.Array, name: str, findings: list[Finding]) -> tuple[Floats, list[int]]:
-    text = [(cell or "").strip() for cell in cells.to_pylist()]
-    values = np.full(len(text), np.nan)
-    bad = []
-    for place, cell in enumerate(text):
-        if re.match(MISSING, cell):
+    values = np.full(len(cells), np.nan)
+    plain = _flags(pc.fill_null(pc.match_substring_regex(cells, pattern=_PLAIN), False))
+    values[plain] = numbers_of(cells.take(to_arrow(np.flatnonzero(plain))), name)
+    bad: list[int] = []
+    for place in np.flatnonzero(~plain).tolist():
+        if re.match(MISSING, (cells[place].as_py() or "").strip()):
             continue
         try:
             values[place] = numbers_of(cells.slice(place, 1), name)[0]
