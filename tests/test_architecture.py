@@ -16,7 +16,7 @@ LADDER = [
     {"metrics", "columns", "runtime", "windows"},
     {"panel"},
     {"sources", "network", "modelfile", "baselines"},
-    {"tables", "stream", "training", "verdict", "backtest"},
+    {"doctor", "tables", "stream", "training", "verdict", "backtest"},
     {"predictor"},
     {"forecaster"},
     {"run"},
@@ -73,6 +73,7 @@ def loaded_after(*statements):
         ("import gatecast",),
         ("from gatecast.cli import app", "app(['--help'], standalone_mode=False)"),
         ("from gatecast.cli import app", "app(['datasets'], standalone_mode=False)"),
+        ("from gatecast.cli import app", "app(['check', 'co2'], standalone_mode=False)"),
         ("import gatecast.predictor, gatecast.sources, gatecast.tables",),
     ],
 )

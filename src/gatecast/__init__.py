@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from gatecast.config import DataConfig, NetworkConfig, RunConfig, TrainingConfig
+    from gatecast.doctor import Finding, check
     from gatecast.errors import GatecastError
     from gatecast.forecaster import LSTMForecaster
     from gatecast.modelfile import Model, load_model
@@ -18,6 +19,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "DataConfig": "config",
+    "Finding": "doctor",
     "GatecastError": "errors",
     "LSTMForecaster": "forecaster",
     "Model": "modelfile",
@@ -25,6 +27,7 @@ _HOMES = {
     "RunConfig": "config",
     "Stream": "stream",
     "TrainingConfig": "config",
+    "check": "doctor",
     "load": "sources",
     "load_model": "modelfile",
     "split_steps": "windows",
@@ -32,6 +35,7 @@ _HOMES = {
 
 __all__ = [
     "DataConfig",
+    "Finding",
     "GatecastError",
     "LSTMForecaster",
     "Model",
@@ -39,6 +43,7 @@ __all__ = [
     "RunConfig",
     "Stream",
     "TrainingConfig",
+    "check",
     "load",
     "load_model",
     "split_steps",

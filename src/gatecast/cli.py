@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gatecast.errors import INTERRUPTED, GatecastError, SettingsError
+from gatecast.errors import INTERRUPTED, DataError, GatecastError, SettingsError
 
 if TYPE_CHECKING:
     from gatecast.config import RunConfig
@@ -72,6 +72,25 @@ def datasets(as_json: Json = False) -> None:
         width = max(len(row.name) for row in rows)
         for row in rows:
             typer.echo(f"{row.name:<{width}}  {int(row.panel.lengths[0]):>6,} points  {row.title}")
+
+
+@app.command()
+def check(
+    data: Data,
+    time: Time = None,
+    target: Target = None,
+    series_id: SeriesId = None,
+    input: Input = None,
+    as_json: Json = False,
+) -> None:
+    """Say all that is wrong with a table, with rows and what to do; exit code 3 if it cannot be forecast."""
+    with _plain_errors():
+        from gatecast.doctor import check as examine
+
+        report = examine(data, time=time, target=target, series_id=series_id, inputs=input or ())
+    typer.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2) if as_json else report.as_text())
+    if not report.ok:
+        raise typer.Exit(DataError.exit_code)
 
 
 @app.command()
