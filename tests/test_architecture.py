@@ -13,9 +13,9 @@ PACKAGE = Path(gatecast.__file__).parent
 LADDER = [
     {"errors"},
     {"config", "cell", "frequency", "scaling"},
-    {"metrics", "columns", "runtime", "windows"},
-    {"panel"},
-    {"sources", "network", "modelfile", "baselines"},
+    {"metrics", "columns", "findings", "runtime", "windows"},
+    {"panel", "reading"},
+    {"sources", "network", "modelfile", "baselines", "symptoms_of_times", "symptoms_of_values"},
     {"doctor", "tables", "stream", "training", "verdict", "backtest"},
     {"predictor"},
     {"forecaster"},

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from gatecast import doctor
+from gatecast import findings
 from gatecast.cli import app
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data.md").read_text()
@@ -23,7 +23,7 @@ def test_every_python_block_runs(tmp_path, monkeypatch):
 
 def test_every_finding_is_in_a_table_with_its_severity():
     rows = dict(re.findall(r"^\| `([a-z-]+)` \| (error|warning|note) \|", PAGE, flags=re.MULTILINE))
-    assert rows == {code: severity for code, (severity, _) in doctor._KINDS.items()}
+    assert rows == {code: severity for code, (severity, _) in findings.KINDS.items()}
 
 
 @pytest.mark.parametrize("block", re.findall(r"```console\n\$ gatecast (.*?)```", PAGE, flags=re.DOTALL))
@@ -32,6 +32,6 @@ def test_the_output_shown_is_real(block):
     assert CliRunner().invoke(app, command.split()).output == shown
 
 
-@pytest.mark.parametrize("code", doctor._KINDS)
+@pytest.mark.parametrize("code", findings.KINDS)
 def test_every_finding_has_a_test_file(code):
     assert (Path(__file__).parent / f"test_{code.replace('-', '_')}.py").exists()
