@@ -6,6 +6,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -22,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 PAGES = [*ROOT.glob("*.md"), *sorted((ROOT / "docs").rglob("*.md")), *(ROOT / "benchmarks").glob("*.md")]
 NOT_RUN = "<!-- not run:"  # before a Python block, followed by the reason
 ERROR = "gatecast: "
-MACHINE = ("/home/", "/work/", "/root/", "/tmp/", "/Users/", "C:\\")
+MACHINE = (f"{ROOT}/", f"{tempfile.gettempdir()}/", "/home/", "/root/", "/Users/", "C:\\")
 
 
 def name(page):

@@ -16,7 +16,7 @@ import numpy as np
 from gatecast import predictor
 from gatecast.backtest import Mode, Score, as_path, baseline_forecast, modes_of, scores
 from gatecast.baselines import BASELINES, SeriesForecaster
-from gatecast.config import DIRECT_HORIZON, USUAL_HORIZON, RunConfig
+from gatecast.config import DIRECT_HORIZON, MEDIAN, USUAL_HORIZON, RunConfig
 from gatecast.errors import DataError
 from gatecast.forecaster import LSTMForecaster
 from gatecast.modelfile import Model
@@ -230,7 +230,7 @@ def run(config: RunConfig, recipe: Recipe | None = None, progress: Report | None
             "total": round(time.perf_counter() - begin, 3),
         },
         free_run=free_run(forecaster.model_, values[: split.validation], period, block) if period else None,
-        unseen=score_unseen(forecaster.model_, baselines, split) if period else [],
+        unseen=score_unseen(forecaster.model_, baselines) if period else [],
         interrupted=forecaster.fitted_.trained.interrupted,
     )
 
@@ -289,7 +289,7 @@ def unseen_series() -> dict[str, Floats]:
     }
 
 
-def score_unseen(model: Model, baselines: list[SeriesForecaster], split: Split) -> list[dict[str, Any]]:
+def score_unseen(model: Model, baselines: list[SeriesForecaster]) -> list[dict[str, Any]]:
     """An honest second test: one step and ten steps ahead on series never trained on, RMSE by model.
 
     The models stay as they were fitted on the sine; each forecast reads the values up to its origin.
@@ -301,7 +301,7 @@ def score_unseen(model: Model, baselines: list[SeriesForecaster], split: Split) 
         made = {"LSTM": predictor.predict_many(model, values[None], origins, 10)[0]}
         made |= {each.name: each.predict_many(values, origins, 10) for each in baselines}
         for name, quantiles in made.items():
-            error = quantiles[..., quantiles.shape[-1] // 2] - truth
+            error = quantiles[..., MEDIAN] - truth
             rmse = np.sqrt(np.mean(error**2, axis=0))
             rows.append({"series": title, "model": name, "rmse_1": float(rmse[0]), "rmse_10": float(rmse[9])})
     return rows
