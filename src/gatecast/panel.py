@@ -65,6 +65,10 @@ class Panel:
         inputs: further columns, (N,) each, known up to now only; NaN is missing.
         names: what the columns are called in the user's table.
         filled: how many steps were missing from the table and were added, with missing values, when it was read.
+        known: columns known in advance, (N,) each, such as a price list or a holiday; NaN is missing.
+        static: what stays the same for a series, (S,) each; NaN is missing.
+        categories: for columns of words, what their numbers 0, 1, 2 … stand for.
+        zone: the time zone of the table's times, if they had one; ``times`` are then UTC, or local days.
     """
 
     ids: tuple[str, ...]
@@ -75,6 +79,10 @@ class Panel:
     inputs: dict[str, Floats] = field(default_factory=dict)
     names: Names = field(default_factory=Names)
     filled: int = 0
+    known: dict[str, Floats] = field(default_factory=dict)
+    static: dict[str, Floats] = field(default_factory=dict)
+    categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    zone: str | None = None
 
     def __len__(self) -> int:
         """Return the number of series."""
@@ -97,7 +105,8 @@ class Panel:
         """Return series ``s`` alone."""
         rows = slice(int(self.offsets[s]), int(self.offsets[s + 1]))
         offsets = np.array([0, rows.stop - rows.start], np.int64)
-        return replace(self._rows(rows), ids=(self.ids[s],), offsets=offsets)
+        static = {name: column[s : s + 1] for name, column in self.static.items()}
+        return replace(self._rows(rows), ids=(self.ids[s],), offsets=offsets, static=static)
 
     def head(self, steps: int) -> Panel:
         """Return the first ``steps`` rows of every series (all of a shorter one)."""
@@ -107,7 +116,8 @@ class Panel:
 
     def _rows(self, rows: slice | Booleans) -> Panel:
         inputs = {name: column[rows] for name, column in self.inputs.items()}
-        return replace(self, times=self.times[rows], values=self.values[rows], inputs=inputs)
+        known = {name: column[rows] for name, column in self.known.items()}
+        return replace(self, times=self.times[rows], values=self.values[rows], inputs=inputs, known=known)
 
 
 class Forecaster(Protocol):
@@ -255,6 +265,7 @@ def fill_holes(panel: Panel) -> tuple[Panel, int]:
         values=spread(panel.values),
         offsets=np.append(place[panel.offsets[:-1]], len(source)).astype(np.int64),
         inputs={name: spread(column) for name, column in panel.inputs.items()},
+        known={name: spread(column) for name, column in panel.known.items()},
         filled=panel.filled + added,
     )
     return filled, added
