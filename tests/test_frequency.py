@@ -1,5 +1,7 @@
 """The spacing of times is found in spite of holes, and the times that come next are the right ones."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,6 +27,11 @@ def span(start, stop, unit):
     return np.arange(start, stop, dtype=f"datetime64[{unit}]").astype("datetime64[us]")
 
 
+def weekdays(week, start, stop):
+    days = np.arange(start, stop, dtype="datetime64[D]")
+    return days[np.is_busday(days, weekmask=week)].astype("datetime64[us]")
+
+
 REGULAR = {  # code: times, name, seasons
     "D": (span("2020-01-01", "2020-03-01", "D"), "daily", (7,)),
     "W": (dates("1958-03-29", "1958-04-05", "1958-04-12"), "weekly", (52,)),
@@ -47,8 +54,14 @@ REGULAR = {  # code: times, name, seasons
     "YS": (dates("1700-01-01", "1701-01-01"), "yearly", (1,)),
     "YE": (dates("2019-12-31", "2020-12-31"), "yearly", (1,)),
     "B": (np.array([d for d in span("2020-01-01", "2020-02-01", "D") if np.is_busday(d.astype("M8[D]"))]), None, (5,)),
+    "D-1111110": (weekdays("1111110", "2020-01-01", "2020-03-01"), "daily except Sunday", (6,)),
+    "D-1111001": (weekdays("1111001", "2020-01-01", "2020-03-01"), "daily except Friday and Saturday", (5,)),
+    "D-1111000": (weekdays("1111000", "2020-01-06", "2020-03-01"), "daily except Friday, Saturday and Sunday", (4,)),
+    "D-0111110": (weekdays("0111110", "2020-01-01", "2020-03-01"), "daily except Monday and Sunday", (5,)),
+    "D-1010100": (weekdays("1010100", "2020-01-01", "2020-03-01"), "every Monday, Wednesday and Friday", (3,)),
     "1": (np.arange(10), "steps of 1", (1,)),
     "5": (np.arange(100, 200, 5), "steps of 5", (1,)),
+    "7": (np.arange(-1000, -900, 7), "steps of 7", (1,)),
 }
 
 
@@ -86,7 +99,7 @@ def test_holes_do_not_change_the_frequency(code, hidden):
 
 @settings(max_examples=40, deadline=None)
 @given(
-    code=st.sampled_from(["D", "h", "30min", "2W", "MS", "ME", "M30", "QE", "YS", "3", "B", "BME"]),
+    code=st.sampled_from(["D", "h", "30min", "2W", "MS", "ME", "M30", "QE", "YS", "3", "B", "BME", "D-1111110"]),
     day=st.integers(-20000, 40000),
     first=st.integers(1, 30),
 )
@@ -145,7 +158,107 @@ def test_other_spellings_are_understood(text, code):
     assert parse_frequency(text).code == code
 
 
-@pytest.mark.parametrize("text", ["daily", "", "0", "-1", "M32", "M0", "3B", "D5", "MX", "1.5h"])
+def test_a_learned_calendar_keeps_its_name_and_goes_on_without_its_holidays():
+    days = weekdays("1111100", "2010-01-01", "2020-12-25")
+    year_ends = [f"{year}-{day}" for year in range(2009, 2030) for day in ("01-01", "12-25")]
+    times = days[~np.isin(days, dates(*year_ends))]
+    found = infer_frequency(times)
+    assert (found.name, found.code) == ("business days (Monday to Friday)", "B")
+    assert found.holidays == ("1 January", "25 December")
+    assert found.describe() == "business days (Monday to Friday), closed on 2 holidays"
+    assert hash(found) == hash(infer_frequency(times.copy()))
+    assert found == infer_frequency(times)
+    assert found != parse_frequency("B")
+    assert parse_frequency("B").describe() == "business days (Monday to Friday)"
+    after = [show_time(t) for t in future_times(times[-1], found, 6)]
+    assert after == ["2020-12-28", "2020-12-29", "2020-12-30", "2020-12-31", "2021-01-04", "2021-01-05"]
+    np.testing.assert_array_equal(future_times(times[-1500], found, 1499), times[-1499:])  # other series may end sooner
+    np.testing.assert_array_equal(steps_between(times[-1500], times[-1499:], found), np.arange(1, 1500))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    start=st.integers(-20000, 9000), week=st.sampled_from(["1111100", "1111110", "1111001"]), steps=st.integers(1, 400)
+)
+def test_steps_forward_and_the_steps_between_agree_and_no_closed_day_comes(start, week, steps):
+    closed = tuple(np.unique(np.arange(start, start + 7000, 97)).tolist())
+    frequency = replace(parse_frequency(f"D-{week}"), closed=closed)
+    last = np.datetime64(start + 3, "D").astype("datetime64[us]") + np.timedelta64(9, "h")
+    times = future_times(last, frequency, steps)
+    assert (np.diff(times).astype(int) > 0).all()
+    assert times[0] > last
+    days = times.astype("datetime64[D]")
+    assert np.is_busday(days, weekmask=week).all()
+    assert not np.isin(days.astype(int), closed).any()
+    assert (times - days == np.timedelta64(9, "h")).all()
+    np.testing.assert_array_equal(
+        steps_between(np.broadcast_to(last, steps), times, frequency), np.arange(1, steps + 1)
+    )
+
+
+@pytest.mark.parametrize("code", ["D", "2D", "3D", "4D", "5D", "W", "2W"])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.25])
+def test_a_fixed_span_of_days_with_holes_is_no_calendar(code, share):
+    rng = np.random.default_rng(3)
+    for length in (15, 30, 60, 400):
+        full = future_times(np.datetime64("2020-01-01T00:00", "us"), parse_frequency(code), length)
+        assert infer_frequency(full[rng.random(length) >= share]).code == code
+
+
+def test_a_weekly_series_that_was_moved_to_another_weekday_stays_weekly():
+    times = np.concatenate((span("2020-01-03", "2021-06-01", "7D"), span("2021-06-02", "2023-01-01", "7D")))
+    assert infer_frequency(times).code == "W"
+
+
+def test_spans_are_exact_far_from_1970():
+    step = parse_frequency("7us")
+    late = np.datetime64("9999-01-01T00:00:00.000003", "us")
+    assert int((advance(late, 10**13, step) - late).astype(np.int64)) == 7 * 10**13
+    assert steps_between(late, advance(late, 10**13 + 1, step), step) == 10**13 + 1
+
+
+@settings(max_examples=100, deadline=None)
+@given(start=st.integers(-(2**62), 2**61), step=st.integers(1, 2**40), steps=st.integers(1, 2**20))
+def test_whole_numbers_of_any_size_are_exact(start, step, steps):
+    frequency = parse_frequency(str(step))
+    moved = advance(np.int64(start), steps, frequency)
+    assert int(moved) == start + steps * step
+    assert int(steps_between(np.int64(start), moved, frequency)) == steps
+    assert infer_frequency(np.int64(start) + np.arange(5) * step) == frequency
+
+
+def test_numbers_that_64_bits_do_not_hold_are_refused():
+    with pytest.raises(DataError, match=r"beyond the largest.*9,223,372,036,854,775,807.*number the steps from 0"):
+        future_times(np.int64(2**63 - 3), parse_frequency("1"), 3)
+    assert future_times(np.int64(2**63 - 3), parse_frequency("1"), 2).tolist() == [2**63 - 2, 2**63 - 1]
+    with pytest.raises(DataError, match="beyond the largest"):
+        future_times(np.int64(0), parse_frequency(str(2**62)), 2)
+    with pytest.raises(DataError, match="beyond the largest"):
+        infer_frequency(np.array([-(2**62) - 2**61, 2**62]))
+    with pytest.raises(DataError, match="beyond the largest"):
+        steps_between(np.int64([-(2**62) - 2**61]), np.int64([2**62]), parse_frequency("1"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "D-0000000",
+        "D-1000000",
+        "D-1111111",
+        "D-111111",
+        "B-1111110",
+        "daily",
+        "",
+        "0",
+        "-1",
+        "M32",
+        "M0",
+        "3B",
+        "D5",
+        "MX",
+        "1.5h",
+    ],
+)
 def test_an_unknown_code_is_refused_with_the_list(text):
     with pytest.raises(SettingsError, match=r"Known: D, B, W, MS"):
         parse_frequency(text)

@@ -1,19 +1,22 @@
 """How far apart the times of a series are, and which times come next.
 
 Times are either dates (``datetime64[us]``) or whole numbers (``int64``).  A frequency is one of four kinds of step: a
-fixed span (every 30 minutes, weekly), a number of calendar months (monthly, quarterly, yearly), the next weekday, or a
-whole number.  Its name is what people read; its code is what they write.
+fixed span (every 30 minutes, weekly), a number of calendar months (monthly, quarterly, yearly), the next open day of a
+calendar, or a whole number.  Its name is what people read; its code is what they write.
 """
 
 from __future__ import annotations
 
+import calendar
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from gatecast.calendars import learn_holidays, learn_week
 from gatecast.errors import DataError, SettingsError, nearest
 
 Times = npt.NDArray[Any]  # datetime64[us] or int64
@@ -24,8 +27,11 @@ REGULAR = 0.75  # at least this share of the gaps must be whole multiples of the
 HALF_HIDDEN = 0.2  # share of the gaps at which a divisor of the most common one is the step, and the rest are holes
 ON_WEEKDAY = 0.9  # share of times on the first or last weekday of their month that makes it the rule
 
+WORKWEEK = "1111100"  # Monday to Friday
+
 _SECOND = 1_000_000  # times are counted in microseconds
 _DAY = 86_400 * _SECOND
+_LARGEST = 2**63 - 1
 _SPANS = (  # unit, its length in microseconds, the name of one step, the name of several
     ("W", 7 * _DAY, "weekly", "weeks"),
     ("D", _DAY, "daily", "days"),
@@ -48,6 +54,10 @@ class Frequency:
     ``name`` is shown ("monthly (last day)"), ``code`` is written ("ME").  ``step`` counts microseconds, months,
     weekdays or whole numbers, as ``unit`` says.  For months, ``day`` is the day of the month (31 is the last one,
     whatever its number) and ``on_weekday`` moves a first day that falls on a weekend forward, and a last one back.
+
+    For a calendar of days (unit "weekdays"), ``week`` says from Monday to Sunday which days are open (1) and which are
+    closed (0), and ``closed`` are the open weekdays that are left out, in days since 1970: ``holidays`` names their
+    rules.  Both are empty where no holidays were learned.  Name and code do not tell the holidays; ``describe`` does.
     """
 
     name: str
@@ -56,13 +66,23 @@ class Frequency:
     step: int
     day: int = 1
     on_weekday: bool = False
+    week: str = WORKWEEK
+    closed: tuple[int, ...] = field(default=(), repr=False)
+    holidays: tuple[str, ...] = ()
+
+    def describe(self) -> str:
+        """Return the name, and how many holidays a year were learned: "business days (…), closed on 9 holidays"."""
+        count = len(self.holidays)
+        return f"{self.name}, closed on {count} holiday{'s' if count > 1 else ''}" if count else self.name
 
 
 def infer_frequency(times: Times) -> Frequency:
     """Return the frequency of ``times``: (N,) datetime64[us] or int64, N ≥ 2, increasing, none twice.
 
-    Holes do not matter: the most common gap decides, or a shorter one that divides it and is common too.  Daily times
-    that step over weekends and never fall on one are business days, holidays or not: trading calendars are accepted.
+    Holes do not matter: the most common gap decides, or a shorter one that divides it and is common too.  Dates that
+    keep to some weekdays for four weeks or more, such as a trading calendar, are a calendar of days; from three years
+    on, its holidays are learned (``calendars``).  Daily times that step over weekends and never fall on one are
+    business days even in fewer weeks.
 
     Raises:
         DataError: there are fewer than two times, or most gaps are not multiples of the most common one.
@@ -70,22 +90,29 @@ def infer_frequency(times: Times) -> Frequency:
     if len(times) < 2:
         raise DataError(f"found {len(times)} time(s), which have no spacing; give at least 2, or name the frequency")
     if times.dtype.kind == "i":
+        _refuse_overflow(int(times[-1]) - int(times[0]))
         return _numbers(_regular_step(np.diff(times), "times"))
     monthly = _infer_months(times)
     if monthly is not None:
         return monthly
-    found = _span(_regular_step(np.diff(times).astype(np.int64), "dates"))
     days = times.astype("datetime64[D]")
+    gaps = np.diff(times).astype(np.int64)
+    week = None if (gaps % _DAY).any() else learn_week(days)
+    if week is not None:
+        return _calendar(week, *learn_holidays(days, week))
+    found = _span(_regular_step(gaps, "dates"))
     if found.code == "D" and bool(np.is_busday(days).all()):
-        gaps = np.diff(days).astype(np.int64)
-        over_weekend = (gaps > np.busday_count(days[:-1], days[1:])) & (gaps < 7)
+        in_days = gaps // _DAY
+        over_weekend = (in_days > np.busday_count(days[:-1], days[1:])) & (in_days < 7)
         if over_weekend.any():
-            return _weekdays()
+            return _calendar(WORKWEEK)
     return found
 
 
 def parse_frequency(code: str) -> Frequency:
     """Return the frequency written as ``code``: "D", "B", "MS", "ME", "QS", "30min", "2W", "M15", "1" (numbers).
+
+    "D-1111110" is a week of days from Monday to Sunday, here closed on Sunday; "D-1111100" is "B".
 
     Raises:
         SettingsError: the code is not known; the nearest one is named.
@@ -93,48 +120,56 @@ def parse_frequency(code: str) -> Frequency:
     text = code.strip()
     if re.fullmatch(r"[1-9]\d*", text):
         return _numbers(int(text))
+    if re.fullmatch(r"D-[01]{7}", text) and 2 <= text.count("1") <= 6:
+        return _calendar(text[2:])
     match = re.fullmatch(r"([1-9]\d*)?([A-Za-z]+)(\d\d?)?(?:-[A-Z]{3})?", text)
     if match is not None:
         count, letters, day = int(match[1] or 1), _OLD_CODES.get(match[2], match[2]), match[3]
         spans = {unit: length for unit, length, _, _ in _SPANS}
         if match[3] is not None:
             letters = match[2]
-        calendar = re.fullmatch(r"(B?)([MQY])([SE]?)", letters)
+        monthly = re.fullmatch(r"(B?)([MQY])([SE]?)", letters)
         if letters in spans and day is None:
             return _span(count * spans[letters])
         if letters == "B" and count == 1 and day is None:
-            return _weekdays()
-        if calendar is not None and (day is None) == bool(calendar[3]) and 1 <= int(day or 1) <= _LAST_DAY:
-            on = int(day) if day else (1 if calendar[3] == "S" else _LAST_DAY)
-            return _months(count * _MONTHS[calendar[2]], on, bool(calendar[1]))
+            return _calendar(WORKWEEK)
+        if monthly is not None and (day is None) == bool(monthly[3]) and 1 <= int(day or 1) <= _LAST_DAY:
+            on = int(day) if day else (1 if monthly[3] == "S" else _LAST_DAY)
+            return _months(count * _MONTHS[monthly[2]], on, bool(monthly[1]))
     raise SettingsError(
         f"frequency {code!r} is not known.{nearest(text, _KNOWN)} Known: {', '.join(_KNOWN)}, "
-        "a number before them (30min, 2W), M15 for the 15th of every month, or a whole number for numbered steps"
+        "a number before them (30min, 2W), M15 for the 15th of every month, D-1111110 for days closed on Sunday, "
+        "or a whole number for numbered steps"
     )
 
 
 def future_times(last: Any, frequency: Frequency, steps: int) -> Times:
     """Return the ``steps`` times after ``last``: (steps,) for one time, (S, steps) for the last times of S series.
 
-    Month ends stay month ends, the 30th comes back after February, and business days skip weekends (not holidays: a
-    calendar of holidays is not known in advance).
+    Month ends stay month ends, the 30th comes back after February, and business days skip weekends and the holidays
+    that were learned from the dates seen (for 20 years after them).
     """
     return advance(np.asarray(last)[..., None], np.arange(1, steps + 1), frequency)
 
 
 def advance(times: Times, steps: int | Steps, frequency: Frequency) -> Times:
-    """Return ``times`` moved forward by ``steps`` steps; the shapes broadcast, and the dtype is that of ``times``."""
+    """Return ``times`` moved forward by ``steps`` steps; the shapes broadcast, and the dtype is that of ``times``.
+
+    Raises:
+        DataError: a time would lie beyond the largest one that can be written (64 bits).
+    """
+    steps = np.asarray(steps, np.int64)
     if frequency.unit == "numbers":
-        return np.asarray(times, np.int64) + np.asarray(steps, np.int64) * frequency.step
+        return _added(np.asarray(times, np.int64), steps, frequency.step)
     times = np.asarray(times, "datetime64[us]")
     if frequency.unit == "span":
-        return times + np.asarray(steps, np.int64) * np.timedelta64(frequency.step, "us")
+        return _added(times.astype(np.int64), steps, frequency.step).astype("datetime64[us]")
     days = times.astype("datetime64[D]")
     time_of_day = times - days
     if frequency.unit == "weekdays":
-        moved = np.busday_offset(days, steps, roll="backward")
+        moved = np.busday_offset(days, steps, roll="backward", busdaycal=_open_days(frequency.week, frequency.closed))
     else:
-        months = times.astype("datetime64[M]") + np.asarray(steps, np.int64) * frequency.step
+        months = times.astype("datetime64[M]") + steps * frequency.step
         moved = _days_in(months, frequency.day, frequency.on_weekday)
     return np.asarray(moved.astype("datetime64[us]") + time_of_day)
 
@@ -142,24 +177,31 @@ def advance(times: Times, steps: int | Steps, frequency: Frequency) -> Times:
 def steps_between(earlier: Times, later: Times, frequency: Frequency) -> Steps:
     """Return how many steps lead from ``earlier`` to ``later``, rounded, and at least 1; the shapes broadcast."""
     if frequency.unit == "weekdays":
-        count = np.busday_count(earlier.astype("datetime64[D]"), later.astype("datetime64[D]"))
+        calendar_ = _open_days(frequency.week, frequency.closed)
+        start = np.busday_offset(earlier.astype("datetime64[D]"), 0, roll="backward", busdaycal=calendar_)
+        count = np.busday_count(start, later.astype("datetime64[D]"), busdaycal=calendar_)
     elif frequency.unit == "months":
         months = (later.astype("datetime64[M]") - earlier.astype("datetime64[M]")).astype(np.int64)
         count = np.rint(months / frequency.step)
     else:
-        count = np.rint((later - earlier).astype(np.int64) / frequency.step)
+        apart = (later - earlier).astype(np.int64)
+        if (wrapped := (later > earlier) & (apart < 0)).any():
+            _refuse_overflow(2**64 + int(apart[wrapped].max()))
+        count, rest = np.divmod(apart, frequency.step)
+        over = rest - (frequency.step - rest)  # above 0: more than half a step
+        count = count + ((over > 0) | ((over == 0) & (count % 2 == 1)))
     return np.maximum(count, 1).astype(np.int64)
 
 
 def season_lengths(frequency: Frequency) -> tuple[int, ...]:
     """Return the steps per season that go with a frequency, at most two; ``(1,)`` is no season.
 
-    Within a day: the day and the week, if they hold a whole number of steps, and at most 1,500.  Days: the week; weeks
-    and months: the year.
+    Within a day: the day and the week, if they hold a whole number of steps, and at most 1,500.  Days: the week
+    (of its open days); weeks and months: the year.
     """
     step = frequency.step
     if frequency.unit == "weekdays":
-        return (5,)
+        return (frequency.week.count("1"),)
     if frequency.unit == "months":
         return (12 // step,) if 12 % step == 0 else (1,)
     if frequency.unit == "numbers":
@@ -233,8 +275,38 @@ def _numbers(step: int) -> Frequency:
     return Frequency(f"steps of {step}", str(step), "numbers", step)
 
 
-def _weekdays() -> Frequency:
-    return Frequency("business days (Monday to Friday)", "B", "weekdays", 1)
+def _calendar(week: str, closed: tuple[int, ...] = (), holidays: tuple[str, ...] = ()) -> Frequency:
+    """Days of a week from Monday to Sunday ("1111100"), without those that are closed."""
+    if week == WORKWEEK:
+        name, code = "business days (Monday to Friday)", "B"
+    else:
+        few = week.count("1") <= 3
+        names = [day for day, mark in zip(calendar.day_name, week, strict=True) if mark == ("1" if few else "0")]
+        listed = " and ".join([", ".join(names[:-1]), names[-1]] if len(names) > 1 else names)
+        name, code = f"{'every' if few else 'daily except'} {listed}", f"D-{week}"
+    return Frequency(name, code, "weekdays", 1, week=week, closed=closed, holidays=holidays)
+
+
+@lru_cache(maxsize=64)
+def _open_days(week: str, closed: tuple[int, ...]) -> np.busdaycalendar:
+    return np.busdaycalendar(week, np.array(closed, "datetime64[D]"))
+
+
+def _added(times: Steps, steps: Steps, step: int) -> Steps:
+    """``times + steps * step``, refused where 64 bits do not hold it."""
+    if times.size and steps.size:
+        ends = [n * step for n in (int(steps.min()), int(steps.max()))]
+        _refuse_overflow(int(times.max()) + max(ends), int(times.min()) + min(ends), *ends)
+    return times + steps * step
+
+
+def _refuse_overflow(*numbers: int) -> None:
+    for number in numbers:
+        if not -_LARGEST - 1 <= number <= _LARGEST:
+            raise DataError(
+                f"the times run to {number:,}, beyond the largest that can be counted ({_LARGEST:,}); "
+                "number the steps from 0, or use fewer"
+            )
 
 
 def _span(microseconds: int) -> Frequency:
