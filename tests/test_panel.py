@@ -257,9 +257,29 @@ def test_rows_that_go_back_in_time_are_named(make):
     [([None, None, None], "holds no value at all"), ([None, 2.0, None], "holds a single value")],
 )
 def test_too_few_values_are_refused(make, values, pattern):
-    refused(make, {"ds": DAYS[:3], "y": values}, rf"column 'y' {pattern}")
-    both = {"unique_id": list("aaabbb"), "ds": DAYS[:3] * 2, "y": [1.0, 2, 3, *values]}
-    refused(make, both, rf"column 'y' of series 'b' {pattern}")
+    refused(make, {"ds": DAYS[:3], "y": values}, rf"column 'y' {pattern}; a forecast needs at least 2")
+
+
+def test_series_without_values_are_counted_and_can_be_dropped(make):
+    columns = {"unique_id": list("aabbcc"), "ds": DAYS[:2] * 3, "y": [1.0, 2.0, *[None] * 4]}
+    pattern = r"column 'y' of series 'b' holds no value at all, and 2 series in all do not.*\(--fix drop\)"
+    refused(make, columns, pattern)
+
+
+def test_a_series_of_one_value_is_taken_beside_a_longer_one(make):
+    columns = {"unique_id": list("aaab"), "ds": [*DAYS[:3], DAYS[0]], "y": [1.0, 2, 3, 4]}
+    panel = panel_from_frame(make(columns))
+    assert (panel.ids, panel.lengths.tolist(), panel.frequency.code) == (("a", "b"), [3, 1], "D")
+
+
+def test_single_values_alone_are_refused_however_many_series_there_are(make):
+    columns = {"unique_id": list("abc"), "ds": DAYS[:3], "y": [1.0, 2, 3]}
+    refused(make, columns, "series 'a' holds a single value, and no series holds more")
+
+
+@pytest.mark.parametrize("value", [0.0, 7.5])
+def test_constant_series_are_taken(make, value):
+    assert panel_from_frame(make({"ds": DAYS, "y": [value] * 6})).values.tolist() == [value] * 6
 
 
 def test_a_table_without_rows_is_refused():
@@ -282,14 +302,15 @@ def test_columns_that_cannot_be_found_are_asked_for(make):
     refused(make, {"Date": DAYS, "a": ["x"] * 6, "b": ["y"] * 6}, "no column of numbers to forecast.*name the target")
 
 
-def test_dates_in_the_index_of_pandas_are_pointed_out():
+def test_an_index_of_text_is_pointed_out():
     with pytest.raises(DataError, match="reset_index"):
-        panel_from_frame(pd.DataFrame({"a": [1.5, 2.5], "b": [1.0, 2.0]}, index=DAYS[:2]))
+        panel_from_frame(pd.DataFrame({"a": [1.5, 2.5], "b": [1.0, 2.0]}, index=["2020-01-01", "2020-01-02"]))
 
 
 def test_what_is_no_table_is_refused():
-    with pytest.raises(DataError, match="list is not a table"):
-        panel_from_frame([1, 2, 3])
+    for what in ("y", 5, None):
+        with pytest.raises(DataError, match="is not a table; give a pandas, polars or pyarrow frame, a dictionary"):
+            panel_from_frame(what)
     with pytest.raises(DataError, match=r"LazyFrame is not a table.*collect"):
         panel_from_frame(pl.LazyFrame({"y": [1, 2]}))
 
@@ -353,6 +374,87 @@ def test_a_wrong_year_does_not_fill_the_memory():
         DataError, match=r"'daily', but then 2,556,\d+ steps are missing among 4 rows.*between 2020-01-03 and 9020"
     ):
         panel_from_arrays([1, 2, 3, 4], times)
+
+
+# ------------------------------------------------------------------------------------------- frequency
+
+
+def series(**spacings):
+    """A long table with a series of 12 steps for each spacing."""
+    times = {name: pd.date_range("2020-01-01", periods=12, freq=freq) for name, freq in spacings.items()}
+    return pd.concat([pd.DataFrame({"unique_id": name, "ds": ds, "y": range(12)}) for name, ds in times.items()])
+
+
+def test_a_frequency_given_overrules_the_one_found(make):
+    columns = {"ds": [DAYS[0], DAYS[2], DAYS[4]], "y": [1.0, 2, 3]}
+    assert panel_from_frame(make(columns)).frequency.code == "2D"
+    panel = panel_from_frame(make(columns), frequency="D")
+    assert (panel.frequency.code, panel.filled) == ("D", 2)
+
+
+@pytest.mark.parametrize(
+    ("freq", "code", "pattern"),
+    [
+        ("D", "MS", r"'MS' \(monthly \(first day\)\) does not fit the times, which look 'daily': only 0 of 11 gaps"),
+        ("ME", "MS", r"look 'monthly \(last day\)'"),
+        ("h", "D", "which look 'hourly'"),
+        ("MS", "QS", "'QS'.*look 'monthly"),
+        ("D", "B", "which look 'daily': only 7 of 11"),
+    ],
+)
+def test_a_frequency_that_does_not_fit_is_refused_with_what_the_times_look_like(freq, code, pattern):
+    with pytest.raises(DataError, match=pattern):
+        panel_from_frame(series(a=freq), frequency=code)
+
+
+def test_an_unknown_frequency_is_a_setting(make):
+    refused(make, {"ds": DAYS, "y": range(6)}, "frequency 'dayly' is not known", SettingsError, frequency="dayly")
+
+
+@pytest.mark.parametrize(
+    ("spacings", "pattern"),
+    [
+        ({"a": "D", "b": "h"}, "the times of series 'b' look 'hourly', and 'daily' is the table's frequency"),
+        ({"a": "MS", "b": "D"}, "series 'b' look 'daily', and 'monthly"),
+        ({"a": "MS", "b": "ME"}, r"series 'b' look 'monthly \(last day\)'"),
+        ({"a": "QS", "b": "QS", "c": "MS"}, "series 'c' look 'monthly .first day.', and 'quarterly"),
+        ({"a": "B", "b": "B", "c": "D", "d": "D"}, r"series 'c' look 'daily'.*7 of its 11 gaps.*\(2 series differ\)"),
+    ],
+)
+def test_a_series_of_another_spacing_is_named(spacings, pattern):
+    frame = series(**spacings)
+    longer = frame[frame["unique_id"] == "a"].tail(1)
+    last = {"D": "1D", "MS": pd.offsets.MonthBegin(), "QS": pd.offsets.QuarterBegin(startingMonth=1), "B": "B"}
+    step = pd.tseries.frequencies.to_offset(last[spacings["a"]])
+    frame = pd.concat([frame, longer.assign(ds=longer["ds"] + step)])  # the first series is the longest
+    with pytest.raises(DataError, match=pattern):
+        panel_from_frame(frame)
+
+
+def test_short_series_vote_on_the_frequency():
+    frame = pd.concat([series(a="D", b="MS", c="MS").groupby("unique_id").head(2), series(d="MS").head(1)])
+    with pytest.raises(DataError, match="series 'a' look 'daily', and 'monthly"):
+        panel_from_frame(frame)
+    assert panel_from_frame(frame[frame["unique_id"] != "a"]).frequency.code == "MS"
+
+
+def test_holes_are_whole_steps():
+    frame = series(a="MS", b="MS")
+    assert panel_from_frame(frame.drop(index=[3, 7])).frequency.code == "MS"
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    st.sampled_from(["D", "B", "MS", "ME", "BME", "QS", "YE", "36h", "W", "M15"]),
+    st.lists(st.sets(st.integers(1, 14), max_size=3), min_size=1, max_size=3),
+)
+def test_series_of_one_spacing_are_never_refused(code, hidden):
+    frequency = parse_frequency(code)
+    times = future_times(np.datetime64("2019-12-31T00:00", "us"), frequency, 16)
+    parts = [np.delete(times, list(gone)) for gone in hidden]
+    ids = [f"s{s}" for s, part in enumerate(parts) for _ in part]
+    panel = panel_from_frame({"unique_id": ids, "ds": np.concatenate(parts), "y": np.ones(len(ids))}, frequency=code)
+    assert panel.frequency == frequency
 
 
 # ------------------------------------------------------------------------------------------- the panel

@@ -1,17 +1,21 @@
 """Named sets are what they say, files are read as they are, and a file that cannot be read says why."""
 
 import gzip
+import io
 import subprocess
 import sys
 import textwrap
+import zipfile
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from gatecast.errors import DataError, SettingsError
 from gatecast.frequency import show_time
-from gatecast.sources import DATASETS, chirp, load, sine
+from gatecast.sources import DATASETS, chirp, load, read_table, sine
 
 CSV = "Date,Sales,Visitors\n2020-01-30,10,1\n2020-01-31,20,2\n2020-02-01,,3\n2020-02-02,40.5,4\n"
 
@@ -218,9 +222,220 @@ def test_what_is_no_file_or_a_damaged_one_says_so(write, tmp_path):
     refused(write(gzip.compress(b""), "e.csv.gz"), "is empty")
 
 
-def test_reading_loads_no_heavy_package(write):
+# ------------------------------------------------------------------------------------------- zip
+
+
+def zipped(**members):
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def parquet(**columns):
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(columns), buffer)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"sales.csv": CSV},
+        {"sales.txt": CSV},
+        {"data/Sales.CSV": CSV, "README.txt": "about", "__MACOSX/data/._Sales.CSV": "x", "data/": ""},
+        {"sales.csv.gz": gzip.compress(CSV.encode())},
+        {"a.parquet": parquet(ds=["2020-01-30", "2020-01-31", "2020-02-01", "2020-02-02"], y=[10, 20, None, 40.5])},
+    ],
+)
+def test_the_one_table_in_a_zip_is_read(write, members):
+    source = load(write(zipped(**members), "shop.zip"))
+    np.testing.assert_array_equal(source.panel.values, [10, 20, np.nan, 40.5])
+    assert (source.name, source.about) == ("shop", "shop.zip: 4 steps, daily.")
+
+
+@pytest.mark.parametrize(
+    ("content", "pattern"),
+    [
+        (zipped(**{"a.csv": CSV, "b.parquet": ""}), r"holds 2 tables \(a.csv, b.parquet\); give one with a single CSV"),
+        (zipped(**{"a.txt": CSV, "b.txt": CSV}), r"holds 2 tables \(a.txt, b.txt\)"),
+        (zipped(**{"a.pdf": "x"}), "holds no table, but a.pdf"),
+        (zipped(), "holds no table, but nothing"),
+        (zipped(**{"xl/workbook.xml": "x"}), "is an Excel workbook; save the sheet as CSV"),
+        (zipped(**{"a.csv": CSV})[:-30], "is a damaged zip file"),
+        (zipped(**{"a.csv": "Date,v\n2020-01-01,1,2\n"}), "a.csv in it: row 1 has 3 cells"),
+        (zipped(**{"a.csv": ""}), "a.csv in it: is empty"),
+    ],
+)
+def test_a_zip_that_holds_no_one_table_says_why(write, content, pattern):
+    refused(write(content, "shop.zip"), rf"shop\.zip: .*({pattern})")
+
+
+def test_a_damaged_member_of_a_zip_is_noticed(write):
+    content = bytearray(zipped(**{"a.csv": CSV * 50}))
+    content[60] ^= 0xFF
+    refused(write(bytes(content), "shop.zip"), "is a damaged zip file")
+
+
+def test_an_encrypted_zip_says_so(write):
+    content = bytearray(zipped(**{"a.csv": CSV}))
+    for start in (b"PK\x03\x04", b"PK\x01\x02"):
+        at = content.index(start) + (6 if start[2] == 3 else 8)
+        content[at] |= 1
+    refused(write(bytes(content), "shop.zip"), "'a.csv' is encrypted; unpack it first")
+
+
+# ------------------------------------------------------------------------------------------- folders
+
+
+@pytest.fixture
+def folder(tmp_path):
+    def make(**files):
+        for name, content in files.items():
+            path = tmp_path / "lake" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return str(tmp_path / "lake")
+
+    (tmp_path / "lake").mkdir()
+    return make
+
+
+def part(days, values, **columns):
+    return parquet(ds=pa.array([f"2020-01-{day:02d}" for day in days]), y=pa.array(values), **columns)
+
+
+def test_the_files_of_a_folder_are_one_table_in_the_order_of_their_names(folder):
+    path = folder(**{"b.parquet": part([3, 4], [3.0, 4.0]), "a.pq": part([1, 2], [1.0, 2.0]), "notes.txt": b"x"})
+    source = load(path)
+    assert source.panel.values.tolist() == [1, 2, 3, 4]
+    assert (source.name, source.about) == ("lake", "lake: 4 steps, daily.")
+
+
+def test_folders_named_key_value_are_columns_of_text(folder):
+    files = {f"shop={shop}/year=2020/x.parquet": part([1, 2], [1.0, 2.0]) for shop in ("b%20c", "a")}
+    path = folder(**files, **{"_temporary/0/x.parquet": b"", "_SUCCESS": b"", "shop=a/.x.parquet": b""})
+    source = load(path, series_id="shop", known=["year"])
+    assert source.panel.ids == ("a", "b c")
+    assert source.panel.known["year"].tolist() == [2020] * 4
+    unknown = folder(**{"shop=__HIVE_DEFAULT_PARTITION__/year=2020/x.parquet": part([1], [1.0])})
+    refused(unknown, "row 1 of column 'shop' names no series", series_id="shop")
+
+
+@pytest.mark.parametrize(
+    ("kinds", "kind"),
+    [
+        (("int32", "int64"), "int64"),
+        (("int32", "uint8"), "int64"),
+        (("int64", "uint64"), "double"),
+        (("int16", "float32"), "double"),
+        (("float32", "float64", "int8"), "double"),
+        (("null", "int32"), "int32"),
+        (("string", "large_string"), "large_string"),
+        (("timestamp[s]", "timestamp[ns]"), "timestamp[us]"),
+    ],
+)
+def test_kinds_are_widened(folder, kinds, kind):
+    def cells(kind):
+        made = pa.nulls(1) if kind == "null" else pa.array([1])
+        time = kind.startswith("timestamp")
+        return made.cast(
+            {"timestamp[s]": pa.timestamp("s"), "timestamp[ns]": pa.timestamp("ns")}[kind] if time else kind
+        )
+
+    path = folder(**{f"{k}.parquet": parquet(x=cells(kind)) for k, kind in enumerate(kinds)})
+    assert str(read_table(path).schema.field("x").type) == kind
+
+
+def test_columns_may_stand_in_another_order(folder):
+    path = folder(**{"a.parquet": parquet(x=[1], y=["a"]), "b.parquet": parquet(y=["b"], x=[2])})
+    assert read_table(path).to_pydict() == {"x": [1, 2], "y": ["a", "b"]}
+
+
+@pytest.mark.parametrize(
+    ("files", "pattern"),
+    [
+        ({}, "is a folder without Parquet files; it holds nothing"),
+        ({"a.csv": b"x", "b/c.csv": b"x", "d": b"x"}, r"it holds 3 other files: 2 \(.csv\), 1 \(no ending\)"),
+        ({"a.parquet": parquet(x=[1]), "b.parquet": parquet(z=[1])}, "column 'x' is in a.parquet and not in b.parquet"),
+        ({"a.parquet": parquet(x=[1]), "b.parquet": parquet(x=[1], z=[1])}, "'z' is in b.parquet and not in a.parquet"),
+        (
+            {"a.parquet": parquet(x=[1]), "b.parquet": parquet(x=[1.5]), "c/c.parquet": parquet(x=["a"])},
+            "column 'x' is int64 in a.parquet and string in c/c.parquet; write one kind",
+        ),
+        (
+            {"k=1/a.parquet": parquet(x=[1]), "a.parquet": parquet(x=[1])},
+            "'k' is in k=1/a.parquet and not in a.parquet",
+        ),
+        ({"k=1/a.parquet": parquet(k=[1])}, "k=1/a.parquet in it: column 'k' is in the file and in the names"),
+        ({"a.parquet": b"PAR1 and nothing"}, "a.parquet in it: is a damaged Parquet file"),
+    ],
+)
+def test_a_folder_that_is_no_table_says_why(folder, files, pattern):
+    refused(folder(**files), rf"lake: .*{pattern}")
+
+
+# ------------------------------------------------------------------------------------------- standard input
+
+
+@pytest.fixture
+def pipe(monkeypatch):
+    def through(content):
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(content)))
+
+    return through
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        CSV.encode(),
+        gzip.compress(CSV.encode()),
+        zipped(**{"sales.csv": CSV}),
+        parquet(ds=["2020-01-30", "2020-01-31", "2020-02-01", "2020-02-02"], y=[10, 20, None, 40.5]),
+    ],
+)
+def test_a_table_can_be_piped_in(pipe, content):
+    pipe(content)
+    source = load("-")
+    np.testing.assert_array_equal(source.panel.values, [10, 20, np.nan, 40.5])
+    assert (source.name, source.about) == ("standard input", "standard input: 4 steps, daily.")
+
+
+@pytest.mark.parametrize(
+    ("content", "pattern"),
+    [(b"", "is empty"), (b"\n ", "is empty"), (b"PAR1x", "is a damaged Parquet file"), (b"a\n\0", "is binary")],
+)
+def test_what_is_piped_in_says_what_is_wrong(pipe, content, pattern):
+    pipe(content)
+    refused("-", rf"^standard input: {pattern}")
+
+
+# ------------------------------------------------------------------------------------------- settings
+
+
+def test_settings_reach_the_panel(write):
+    wide = write("Date,a,b,promo\n2020-01-01 05:00,1,2,x\n2020-01-01 07:00,3,,y\n2020-01-01 09:00,5,6,x\n")
+    source = load(wide, wide=True, known=["promo"], zone="Europe/Berlin", frequency="h")
+    panel = source.panel
+    assert (panel.ids, panel.frequency.code, panel.zone, panel.filled) == (("a", "b"), "h", "Europe/Berlin", 4)
+    assert panel.categories == {"promo": ("x", "y")}
+    both = load("sp500", target="Close,Volume", frequency="D")
+    assert (both.panel.ids, both.unit, both.panel.frequency.code) == (("Close", "Volume"), "Close,Volume", "D")
+    assert load("sp500", wide=True, inputs=["Volume"]).panel.ids == ("Open", "High", "Low", "Close", "Adj Close")
+    shops = write("s,t,y,size\na,1,1,S\nb,1,1,L\na,2,1,S\nb,2,1,L\n", "shops.csv")
+    assert load(shops, series_id="s", time="t", target="y", static=["size"]).panel.static["size"].tolist() == [1, 0]
+
+
+def test_a_wrong_setting_of_a_file_names_the_file(write):
+    refused(write(CSV), r"shop\.csv: time zone 'Berlin' is not known", SettingsError, zone="Berlin")
+    refused(write(CSV), r"shop\.csv: frequency 'hours' is not known", SettingsError, frequency="hours")
+
+
+def test_reading_loads_no_heavy_package(write, tmp_path):
     """A fresh process reads every set, a CSV and a Parquet file, meets a bad cell, and writes a forecast frame."""
-    days = write("Date,v,shop\n31/1/2020,1,a\n1/2/2020, 3,a\n3/2/2020,NA,a\n", "days.csv")
+    days = write("Date,v,shop,v2\n31/1/2020,1,a,1\n1/2/2020, 3,a,2\n3/2/2020,NA,a,3\n", "days.csv")
     bad = write("Date,v\n2020-01-31,1\n2020-02-02,x\n", "bad.csv")
     code = f"""
     import sys
@@ -230,8 +445,10 @@ def test_reading_loads_no_heavy_package(write):
     import pyarrow.parquet as pq
 
     from gatecast.errors import DataError
-    from gatecast.panel import forecast_frame
+    from gatecast.future import read_future
+    from gatecast.panel import forecast_frame, panel_from_frame
     from gatecast.sources import DATASETS, load, read_table
+    from gatecast.tables import table_as
 
     for name in DATASETS:
         load(name)
@@ -240,6 +457,18 @@ def test_reading_loads_no_heavy_package(write):
     pq.write_table(read_table(Path({days!r})), {days + ".parquet"!r})
     load({days + ".parquet"!r})
     assert forecast_frame(panel, np.zeros((1, 3, 13)), "LSTM", [80]).num_rows == 3
+    (Path({str(tmp_path)!r}) / "k=1").mkdir()
+    Path({days + ".parquet"!r}).rename(Path({str(tmp_path)!r}) / "k=1" / "a.parquet")
+    further = {{"series_id": "shop", "static": ["k"], "known": ["v"], "target": "v2", "zone": "Europe/Berlin"}}
+    zoned = load({str(tmp_path)!r}, **further).panel
+    made = forecast_frame(zoned, np.zeros((1, 2, 13)), "LSTM", [80])
+    assert "+01:00" in table_as(made, "csv")
+    for like in (np.zeros(1), [1], {{"ds": []}}):
+        assert forecast_frame(zoned, np.zeros((1, 2, 13)), "LSTM", [80], like)["ds"][0].year == 2020
+    wide = {{"ds": [1, 2], "y": [1.0, None], "a": np.ones(2), "x": ["u", "v"]}}
+    words = panel_from_frame(wide, wide=True, known=["x"])
+    assert read_future({{"ds": [3], "x": ["u"]}}, words, 1)["x"].tolist() == [[0], [0]]
+    panel_from_frame(np.ones((3, 2)))
     try:
         load({bad!r})
     except DataError as error:

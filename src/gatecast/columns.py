@@ -1,50 +1,68 @@
 """Columns of a frame as arrays: which one is the time, the series and the target, and what their cells say.
 
-Text is read by pyarrow, and its numbers are reached through their buffers: ``to_numpy`` and ``pyarrow.array`` would
-import pandas, which takes longer than a zero-shot forecast.
+Numbers may be written as text; words become the numbers 0, 1, 2 …  What a column is, is said or found; the first cell
+that does not go with it is refused with its row.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
 import narwhals as nw
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from gatecast.errors import DataError, SettingsError, nearest
-from gatecast.frequency import Times
-
-Floats = npt.NDArray[np.float64]
-Integers = npt.NDArray[np.int64]
-Booleans = npt.NDArray[np.bool_]
-
-COUNTED = "(rows are counted from 1, without the header)"
-MISSING = r"^(?:|[nN][aA][nN]|NA|N/A|null|NULL|None)$"  # a cell of text that means: no value
-
-_DATE = (  # a cell of text that is certainly meant as a date
-    r"^(?:\d{4}[-/]\d{1,2}(?:[-/]\d{1,2})?|\d{4}\.\d{1,2}\.\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})(?:[T ].*)?$"
-    r"|^\d{4}[- ]?Q[1-4]$"
+from gatecast.arrow import (
+    COUNTED,
+    DATE,
+    MISSING,
+    Booleans,
+    Floats,
+    Integers,
+    all_match,
+    first_refused,
+    first_row,
+    is_number,
+    is_text,
+    mask_of,
+    matches,
+    numpy_of,
+    to_arrow,
 )
+from gatecast.errors import DataError, SettingsError, nearest
+from gatecast.layouts import eager_frame
+
+__all__ = [
+    "Booleans",
+    "Chosen",
+    "Columns",
+    "Floats",
+    "Integers",
+    "Names",
+    "choose",
+    "choose_columns",
+    "column_of",
+    "covariate_of",
+    "eager_frame",
+    "listed",
+    "numbers_of",
+    "raw_column",
+    "series_of",
+    "words_of",
+]
+
+MOST_WORDS = 1000  # different words in one column; with more it is a name, not a category
+
+_NUMBER = r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$"
 _TIME_NAMES = {"ds", "date", "datetime", "time", "timestamp", "year", "quarter", "month", "week", "day", "hour"}
 _TIME_NAMES |= {"period", "step", "index", "t", "k"}
 _SAMPLE = 200  # rows looked at to find out which column is which
-_PAIR = r"^\d{1,2}[-/.]\d{1,2}[-/.]\d{4}"  # day and month, or month and day, before the year
-_TO_ISO = (  # rewrites that turn a date of some other form into an ISO one; the order matters
-    (r"^(\d{4})[/.](\d{1,2})[/.](\d{1,2})", r"\1-\2-\3"),
-    (r"^(\d{4})/(\d{1,2})$", r"\1-\2"),
-    *((rf"^(\d{{4}})[- ]?Q{quarter}$", rf"\1-{3 * quarter - 2:02d}") for quarter in (1, 2, 3, 4)),
-    (r"^(\d{4})-(\d)(\D|$)", r"\1-0\2\3"),
-    (r"^(\d{4}-\d\d)-(\d)(\D|$)", r"\1-0\2\3"),
-    (r"^(\d{4}-\d\d)$", r"\1-01"),
-    (r"[T ]+(\d):", r" 0\1:"),
-)
+_LISTED = 30  # columns named in a message
 
 
 @dataclass(frozen=True)
@@ -56,40 +74,121 @@ class Names:
     y: str = "y"
 
 
-def first_row(mask: Booleans) -> int:
-    """The number of the first row of which ``mask`` is true, counted from 1."""
-    return int(np.argmax(mask)) + 1
+@dataclass(frozen=True)
+class Columns:
+    """What is asked of a table: which columns are what (None is found), its layout and the zone of its times.
+
+    ``target`` may name several columns, in a list or with commas; ``inputs`` are known up to now only, ``known`` are
+    known in advance, and ``static`` stay the same for a series.  ``wide``: every other column of numbers is a series.
+    """
+
+    time: str | None = None
+    target: str | Sequence[str] | None = None
+    series_id: str | None = None
+    inputs: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
+    static: tuple[str, ...] = ()
+    wide: bool = False
+    zone: str | None = None
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """Which columns were chosen; every target is a series of its own."""
+
+    names: Names
+    has_time: bool
+    has_id: bool
+    targets: tuple[str, ...]
 
 
 # ------------------------------------------------------------------------------------------- which column is which
-
-
-def eager_frame(frame: Any) -> nw.DataFrame[Any]:
-    """The frame behind narwhals' one interface, with distinct column names."""
-    try:
-        table: nw.DataFrame[Any] = nw.from_native(frame, eager_only=True)
-        columns = table.columns
-    except TypeError:
-        hint = "; call .collect() on it first" if hasattr(frame, "collect") else ""
-        raise DataError(
-            f"{type(frame).__name__} is not a table; give a pandas, polars or pyarrow frame{hint}"
-        ) from None
-    except nw.exceptions.DuplicateError as error:
-        raise DataError(f"a column name appears twice; rename one of them ({' '.join(str(error).split())})") from None
-    for place, name in enumerate(columns):
-        if name in columns[:place]:
-            raise DataError(f"the column name {name!r} appears twice; rename one of them")
-    return table
 
 
 def choose_columns(
     table: nw.DataFrame[Any], time: str | None, target: str | None, series_id: str | None, inputs: Sequence[str]
 ) -> tuple[Names, bool, bool]:
     """Which columns are id, time and target, whether there is a time column at all, and whether there is an id."""
+    chosen = choose(table, Columns(time, target, series_id, tuple(inputs)))
+    return chosen.names, chosen.has_time, chosen.has_id
+
+
+def choose(table: nw.DataFrame[Any], asked: Columns, counted: bool = False) -> Chosen:
+    """Find the columns that were not named.
+
+    Args:
+        table: the table.
+        asked: what is named.
+        counted: the rows are the times, unless a time column is named.
+
+    Raises:
+        SettingsError: a named column is not there, is used twice, or the settings exclude each other.
+        DataError: a column is needed and cannot be found.
+    """
     columns = list(table.columns)
-    named = {"time": time, "target": target, "series id": series_id, **{f"input {name}": name for name in inputs}}
+    if not columns:
+        raise DataError("the table has no columns; give one of times, and one of numbers")
+    targets = _targets(asked.target, columns)
+    used = _used(columns, asked, targets)
+    series_id = asked.series_id
+    if asked.wide:
+        _check_wide(asked, targets, columns)
+    elif series_id is None and "unique_id" in columns and "unique_id" not in used:
+        series_id = "unique_id"
+    taken = {*used, series_id}
+    rest = {name: _sample(table, name) for name in columns if name not in taken}
+    time = asked.time
+    if time is None and not counted:
+        time = _find_time(rest) if len(columns) > 1 else None
+        rest = {name: cells for name, cells in rest.items() if name != time}
+    if asked.wide:
+        targets = tuple(name for name, cells in rest.items() if _looks_numeric(cells))
+    elif not targets:
+        targets = _find_target(rest)
+    if not targets:
+        raise DataError(
+            f"no column of numbers to forecast was found; there are {listed(columns)}; name the target column"
+        )
+    if time is None and len(columns) > 1 and not asked.wide and not counted:
+        raise DataError(
+            f"no column of dates was found; there are {listed(columns)}; name the time column{_hint(table)}"
+        )
+    name = "value" if asked.wide else ",".join(targets)
+    names = Names(series_id or "unique_id", time if time is not None else "ds", name)
+    return Chosen(names, time is not None, series_id is not None, targets)
+
+
+def _hint(table: nw.DataFrame[Any]) -> str:
+    """What else may be meant by a table without a column of dates."""
+    hint = "; if every column is a series, say so: wide"
+    if not table.implementation.is_pandas():
+        return hint
+    index = table.to_native().index
+    return (
+        hint
+        if type(index).__name__ == "RangeIndex"
+        else "; if the dates are the index of the frame, call .reset_index()"
+    )
+
+
+def _targets(target: str | Sequence[str] | None, columns: Sequence[str]) -> tuple[str, ...]:
+    """The targets that are named; "a,b" is two, unless a column is called so."""
+    if target is None:
+        return ()
+    if isinstance(target, str):
+        return (
+            (target,) if target in columns or "," not in target else tuple(name.strip() for name in target.split(","))
+        )
+    return tuple(target)
+
+
+def _used(columns: Sequence[str], asked: Columns, targets: Sequence[str]) -> dict[str, str]:
+    """The named columns and what each is asked for as."""
+    roles = [("time", asked.time), *(("target", name) for name in targets), ("series id", asked.series_id)]
+    for role, names in (("input", asked.inputs), ("known", asked.known), ("static", asked.static)):
+        roles += [(f"{role} {name}", name) for name in names]
     used: dict[str, str] = {}
-    for role, name in named.items():
+    for role, name in roles:
         if name is None:
             continue
         if name not in columns:
@@ -101,27 +200,36 @@ def choose_columns(
                 f"column {name!r} is asked for as {used[name]} and as {role}; it can be only one of them"
             )
         used[name] = role
-    if series_id is None and "unique_id" in columns and "unique_id" not in used:
-        series_id, used["unique_id"] = "unique_id", "series id"
-    rest = {name: column_of(table.head(_SAMPLE), name) for name in columns if name not in used}
-    if time is None:
-        time = _find_time(rest) if len(columns) > 1 else None
-        rest = {name: cells for name, cells in rest.items() if name != time}
-    if target is None:
-        target = "y" if "y" in rest else next((name for name, cells in rest.items() if _looks_numeric(cells)), None)
-        if target is None and len(rest) == 1:
-            target = next(iter(rest))  # the only one left: what is wrong with it is said by its row
-        if target is None:
-            raise DataError(
-                f"no column of numbers to forecast was found; there are {listed(columns)}; name the target column"
-            )
-    if time is None and len(columns) > 1:
-        hint = (
-            "; if the dates are the index of the frame, call .reset_index()" if table.implementation.is_pandas() else ""
+    return used
+
+
+def _check_wide(asked: Columns, targets: Sequence[str], columns: Sequence[str]) -> None:
+    if targets:
+        raise SettingsError(
+            f"wide makes every column of numbers a series, and target names {listed(targets)}; leave wide out (several "
+            "targets may be named: a,b), or leave the target out"
         )
-        raise DataError(f"no column of dates was found; there are {listed(columns)}; name the time column{hint}")
-    has_time, has_id = time is not None, series_id is not None
-    return Names(series_id or "unique_id", time if time is not None else "ds", target), has_time, has_id
+    named = asked.series_id or ("unique_id" if "unique_id" in columns else None)
+    if named is not None:
+        raise SettingsError(
+            f"a wide table has a column for each series, and column {named!r} names the series of each row; leave wide "
+            "out, or leave that column out"
+        )
+    if asked.static:
+        raise SettingsError(
+            f"static columns ({listed(asked.static)}) say something of each series, and a wide table has one row for "
+            "all of them; give a long table: unique_id, ds, y"
+        )
+
+
+def _find_target(columns: dict[str, pa.Array]) -> tuple[str, ...]:
+    """The target among samples of the columns: ``y``, the first of numbers, or the only one."""
+    if "y" in columns:
+        return ("y",)
+    first = next((name for name, cells in columns.items() if _looks_numeric(cells)), None)
+    if first is not None:
+        return (first,)
+    return tuple(columns) if len(columns) == 1 else ()  # what is wrong with the only one is said by its row
 
 
 def _find_time(columns: dict[str, pa.Array]) -> str | None:
@@ -129,9 +237,9 @@ def _find_time(columns: dict[str, pa.Array]) -> str | None:
     if "ds" in columns:
         return "ds"
     for name, cells in columns.items():
-        if pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type) or _all_match(cells, _DATE):
+        if pa.types.is_timestamp(cells.type) or pa.types.is_date(cells.type) or all_match(cells, DATE):
             return name
-    whole = [name for name, cells in columns.items() if pa.types.is_integer(cells.type) or _all_match(cells, r"^\d+$")]
+    whole = [name for name, cells in columns.items() if pa.types.is_integer(cells.type) or all_match(cells, r"^\d+$")]
     for name in whole:
         if name.strip().lower() in _TIME_NAMES:
             return name
@@ -142,80 +250,142 @@ def _find_time(columns: dict[str, pa.Array]) -> str | None:
     return None
 
 
+def _sample(table: nw.DataFrame[Any], name: str) -> pa.Array:
+    """The first rows of a column; of text, if these are empty, the first cells that are not."""
+    cells = column_of(table.head(_SAMPLE), name)
+    if not is_text(cells.type) or len(table) <= _SAMPLE or _filled(cells).any():
+        return cells
+    cells = column_of(table, name)
+    return cells.take(to_arrow(np.flatnonzero(_filled(cells))[:_SAMPLE]))
+
+
+def _filled(text: pa.Array) -> Booleans:
+    """Which cells of text are not empty."""
+    return mask_of(text.is_valid()) & ~matches(pc.utf8_trim_whitespace(text), MISSING)
+
+
 def _looks_numeric(cells: pa.Array) -> bool:
     """Whether a sample of a column is numbers, or text most of which is numbers."""
-    if not _is_text(cells.type):
-        return _is_number(cells.type)
-    text = [cell.strip() for cell in cells.to_pylist() if cell is not None]
-    text = [cell for cell in text if not re.match(MISSING, cell)]
-    return sum(re.match(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$", cell) is not None for cell in text) > len(text) / 2
+    if not is_text(cells.type):
+        return is_number(cells.type)
+    share = _share_of_numbers(cells)
+    return share is not None and share > 0.5
 
 
-def _all_match(cells: pa.Array, pattern: str) -> bool:
-    """Whether a sample is text of which every cell that is not empty matches."""
-    if not _is_text(cells.type):
-        return False
-    text = [cell.strip() for cell in cells.to_pylist() if cell and cell.strip()]
-    return bool(text) and all(re.match(pattern, cell) for cell in text)
+def _share_of_numbers(text: pa.Array) -> float | None:
+    """Which share of the cells that are not empty looks like a number; None if all are empty."""
+    cells = [cell.strip() for cell in text.to_pylist() if cell is not None]
+    cells = [cell for cell in cells if not re.match(MISSING, cell)]
+    return sum(re.match(_NUMBER, cell) is not None for cell in cells) / len(cells) if cells else None
 
 
 def listed(columns: Iterable[str]) -> str:
     """Column names as they stand in a message."""
-    return ", ".join(repr(name) for name in columns)
+    names = [repr(name) for name in columns]
+    return ", ".join(names[:_LISTED]) + (f" and {len(names) - _LISTED:,} more" if len(names) > _LISTED else "")
 
 
 # ------------------------------------------------------------------------------------------- one column, read
 
 
+def raw_column(table: nw.DataFrame[Any], name: str) -> Any:
+    """One column as it is, as an arrow array or the chunks of one; a column of mixed objects as text."""
+    series = table.get_column(name)
+    if series.implementation.is_pyarrow():
+        return series.to_native()
+    try:
+        return series.to_arrow()
+    except (pa.ArrowException, TypeError):  # a pandas column of mixed objects
+        return pa.array([None if cell is None or cell != cell else str(cell) for cell in series.to_list()])  # noqa: PLR0124
+
+
 def column_of(table: nw.DataFrame[Any], name: str) -> pa.Array:
     """One column as one arrow array; text of every kind as large_string."""
-    series = table.get_column(name)
-    try:
-        array = series.to_arrow()
-    except (pa.ArrowException, TypeError):  # a pandas column of mixed objects
-        array = pa.array([None if cell is None or cell != cell else str(cell) for cell in series.to_list()])  # noqa: PLR0124
+    array = raw_column(table, name)
     if pa.types.is_dictionary(array.type):
         array = array.cast(array.type.value_type)
-    if _is_text(array.type):
+    if is_text(array.type):
         array = array.cast(pa.large_string())
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
-def _is_text(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind))
-
-
-def _is_number(kind: pa.DataType) -> bool:
-    return bool(pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind))
-
-
-def series_of(cells: pa.Array, name: str) -> tuple[Integers, tuple[str, ...]]:
+def series_of(cells: Any, name: str) -> tuple[Integers, tuple[str, ...]]:
     """Which series each row belongs to, (N,), and the names of the series in the order of their first rows."""
     if cells.null_count:
-        raise DataError(f"row {first_row(~_mask(cells.is_valid()))} of column {name!r} names no series {COUNTED}")
-    encoded = cells.dictionary_encode()
-    ids = tuple(str(value) for value in encoded.dictionary.to_pylist())
-    return _numpy(encoded.indices.cast(pa.int64()), np.int64), ids
+        row = first_row(~mask_of(_one(cells.is_valid())))
+        raise DataError(f"row {row} of column {name!r} names no series {COUNTED}")
+    if pa.types.is_dictionary(cells.type):
+        cells = _one(cells.unify_dictionaries() if isinstance(cells, pa.ChunkedArray) else cells)
+        encoded = cells.indices.dictionary_encode()
+        names = cells.dictionary.take(encoded.dictionary)
+    else:
+        cells = cells.dictionary_encode()
+        encoded = _one(cells.unify_dictionaries() if isinstance(cells, pa.ChunkedArray) else cells)
+        names = encoded.dictionary
+    ids = tuple(str(value) for value in names.to_pylist())
+    return numpy_of(encoded.indices.cast(pa.int64()), np.int64), ids
 
 
-def numbers_of(cells: pa.Array, name: str) -> Floats:
-    """A column as (N,) float64, NaN where there is no value."""
+def _one(cells: Any) -> pa.Array:
+    return cells.combine_chunks() if isinstance(cells, pa.ChunkedArray) else cells
+
+
+def covariate_of(table: nw.DataFrame[Any], name: str) -> tuple[Floats, tuple[str, ...] | None]:
+    """A column as (N,) float64, and for a column of words what its numbers 0, 1, 2 … stand for.
+
+    Categories are words, and so is text of which fewer than half of the cells look like numbers.
+    """
+    kind = raw_column(table, name).type
+    cells = column_of(table, name)
+    if pa.types.is_dictionary(kind):
+        return words_of(cells, name)
+    if is_text(cells.type):
+        share = _share_of_numbers(_sample(table, name))
+        if share is not None and share < 0.5:
+            return words_of(cells, name)
+    return numbers_of(cells, name), None
+
+
+def words_of(cells: pa.Array, name: str) -> tuple[Floats, tuple[str, ...]]:
+    """A column of words as the numbers 0, 1, 2 …, (N,), NaN where a cell is empty; and the words, sorted."""
+    encoded = pc.utf8_trim_whitespace(cells.cast(pa.large_string())).dictionary_encode()
+    words = encoded.dictionary.to_pylist()
+    labels = tuple(sorted(word for word in words if word))
+    if len(labels) > MOST_WORDS:
+        raise DataError(
+            f"column {name!r} holds {len(labels):,} different words such as {labels[0]!r}; a category has at most "
+            f"{MOST_WORDS:,}; leave the column out, or group its words"
+        )
+    place = {word: code for code, word in enumerate(labels)}
+    codes = np.array([place.get(word, np.nan) for word in words] or [np.nan])
+    empty = ~mask_of(cells.is_valid())
+    return np.where(empty, np.nan, codes[np.where(empty, 0, numpy_of(encoded.indices, np.int32))]), labels
+
+
+def numbers_of(cells: pa.Array, name: str, rows: Integers | None = None) -> Floats:
+    """A column as (N,) float64, NaN where there is no value.
+
+    Args:
+        cells: the column.
+        name: what it is called.
+        rows: the numbers of its rows in the table; None counts from 1.
+    """
     kind = cells.type
-    if _is_text(kind):
-        cells = _numbers_from_text(cells, name)
-    elif _is_number(kind) or pa.types.is_null(kind):
+    if is_text(kind):
+        cells = _numbers_from_text(cells, name, rows)
+    elif is_number(kind) or pa.types.is_null(kind):
         cells = cells.cast(pa.float64(), safe=False)
     elif pa.types.is_boolean(kind):
         cells = cells.cast(pa.int8()).cast(pa.float64())
     else:
         raise DataError(f"column {name!r} holds {kind}; give a column of numbers")
-    values = _numpy(cells, np.float64).copy()
+    values = numpy_of(cells, np.float64).copy()
     if cells.null_count:
-        values[~_mask(cells.is_valid())] = np.nan
+        values[~mask_of(cells.is_valid())] = np.nan
     return values
 
 
-def _numbers_from_text(cells: pa.Array, name: str) -> pa.Array:
+def _numbers_from_text(cells: pa.Array, name: str, rows: Integers | None) -> pa.Array:
     """Text as numbers; the first cell that is none is refused."""
 
     def read(part: pa.Array) -> pa.Array:
@@ -228,163 +398,10 @@ def _numbers_from_text(cells: pa.Array, name: str) -> pa.Array:
     try:
         return read(tidy)
     except pa.ArrowInvalid:
-        row = _first_refused(tidy, read)
+        at = first_refused(tidy, read)
+        row = at if rows is None else int(rows[at - 1])
         hint = "write it without thousands separators and with a decimal point, such as 1234.5"
         raise DataError(
-            f"row {row} of column {name!r} holds {cells[row - 1].as_py()!r}, which is not a number {COUNTED}; {hint}, "
+            f"row {row} of column {name!r} holds {cells[at - 1].as_py()!r}, which is not a number {COUNTED}; {hint}, "
             "or leave the cell empty if the value is not known"
         ) from None
-
-
-def times_of(cells: pa.Array, name: str) -> Times:
-    """A column as (N,) datetime64[us] or int64."""
-    if cells.null_count and not pa.types.is_null(cells.type):
-        raise DataError(f"row {first_row(~_mask(cells.is_valid()))} of column {name!r} has no time {COUNTED}")
-    kind = cells.type
-    if _is_text(kind):
-        return _times_from_text(cells, name)
-    if pa.types.is_integer(kind):
-        try:
-            return _numpy(cells.cast(pa.int64()), np.int64).copy()
-        except pa.ArrowInvalid as error:
-            raise DataError(f"column {name!r} cannot be used as the time ({error}); give smaller numbers") from None
-    if pa.types.is_timestamp(kind) and kind.tz is not None:
-        local = _dates(pc.local_timestamp(cells))
-        return local if (local == local.astype("datetime64[D]")).all() else _dates(cells.cast(pa.timestamp(kind.unit)))
-    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
-        return _dates(cells)
-    raise DataError(f"column {name!r} holds {kind}; give a column of dates or of whole numbers as the time")
-
-
-def _dates(cells: pa.Array) -> Times:
-    return _numpy(cells.cast(pa.timestamp("us"), safe=False), np.int64).astype("datetime64[us]")
-
-
-def _times_from_text(cells: pa.Array, name: str) -> Times:
-    """Text as times: ISO dates, 2020-01, 2020Q1, 20200131, years, numbers, and day/month/year where it is clear."""
-    try:
-        return _dates(cells.cast(pa.timestamp("us")))
-    except pa.ArrowInvalid:
-        text = pc.utf8_trim_whitespace(cells)
-    if _matches(text, r"^$").any():
-        raise DataError(f"row {first_row(_matches(text, r'^$'))} of column {name!r} has no time {COUNTED}")
-    if _matches(text, r"^[+-]?\d{1,18}$").all():
-        return _times_from_digits(text, name)
-    if _matches(text, _PAIR).any():
-        text = _year_first(text, name)
-
-    def read(part: pa.Array) -> pa.Array:
-        try:
-            return part.cast(pa.timestamp("us"))
-        except pa.ArrowInvalid:
-            return part.cast(pa.timestamp("us", "UTC"))
-
-    try:
-        return _dates(read(text))
-    except pa.ArrowInvalid:
-        for pattern, replacement in _TO_ISO:
-            text = pc.replace_substring_regex(text, pattern=pattern, replacement=replacement)
-    try:
-        return _dates(read(text))
-    except pa.ArrowInvalid:
-        row = _first_refused(text, read)
-        raise DataError(
-            f"row {row} of column {name!r} holds {cells[row - 1].as_py()!r}, which is not a date like those before it "
-            f"{COUNTED}; write dates as 2020-01-31 or 2020-01-31 14:30"
-        ) from None
-
-
-def _times_from_digits(text: pa.Array, name: str) -> Times:
-    """Whole numbers as years or as 20200131 where they can only be meant so, and as numbers otherwise."""
-    numbers = _numpy(text.cast(pa.int64()), np.int64)
-    word = name.strip().lower()
-    if ("year" in word or word in ("ds", "date", "time", "period")) and ((numbers >= 1600) & (numbers <= 2200)).all():
-        return (numbers - 1970).astype("datetime64[Y]").astype("datetime64[us]")
-    if _matches(text, r"^(1[6-9]|2[01])\d\d(0[1-9]|1[0-2])(0[1-9]|[12]\d|3[01])$").all():
-        iso = pc.replace_substring_regex(text, pattern=r"^(\d{4})(\d\d)(\d\d)$", replacement=r"\1-\2-\3")
-        return _times_from_text(iso, name)
-    return numbers.copy()
-
-
-def _year_first(text: pa.Array, name: str) -> pa.Array:
-    """Turn 31/1/2020 and 1/31/2020 into 2020-1-31; which of the two it is must follow from the whole column."""
-    parts = pc.extract_regex(text, pattern=r"^(?P<first>\d{1,2})[-/.](?P<second>\d{1,2})[-/.]\d{4}")
-    there = parts.is_valid()
-    first, second = np.zeros(len(text), np.int64), np.zeros(len(text), np.int64)
-    for place, part in enumerate((first, second)):
-        part[_mask(there)] = _numpy(pc.struct_field(parts.filter(there), [place]).cast(pa.int64()), np.int64)
-    day_first, month_first = first > 12, second > 12
-    if day_first.any() and month_first.any():
-        one, other = first_row(day_first), first_row(month_first)
-        raise DataError(
-            f"column {name!r} mixes day/month/year ({text[one - 1].as_py()!r} in row {one}) and month/day/year "
-            f"({text[other - 1].as_py()!r} in row {other}) {COUNTED}; write dates as 2020-01-31"
-        )
-    dotted = _matches(text, r"^\d{1,2}\.\d{1,2}\.\d{4}").all()  # nobody writes the month first with dots
-    if not (day_first.any() or month_first.any() or dotted) and (first != second).any():
-        row = first_row(first != second)
-        year = re.findall(r"\d{4}", text[row - 1].as_py())[0]
-        left, right = f"{first[row - 1]:02d}", f"{second[row - 1]:02d}"
-        raise DataError(
-            f"row {row} of column {name!r} holds {text[row - 1].as_py()!r}, which is {year}-{right}-{left} read day "
-            f"first and {year}-{left}-{right} read month first, and no row decides {COUNTED}; write dates as 2020-01-31"
-        )
-    order = r"\3-\1-\2" if month_first.any() else r"\3-\2-\1"
-    return pc.replace_substring_regex(text, pattern=r"^(\d{1,2})[-/.](\d{1,2})[-/.](\d{4})", replacement=order)
-
-
-def _first_refused(cells: pa.Array, read: Callable[[pa.Array], pa.Array]) -> int:
-    """The number of the first row, counted from 1, that ``read`` refuses, by halving."""
-    low, high = 0, len(cells)  # the cells before low are fine; one before high is not
-    while high - low > 1:
-        middle = (low + high) // 2
-        try:
-            read(cells.slice(low, middle - low))
-            low = middle
-        except pa.ArrowInvalid:
-            high = middle
-    return low + 1
-
-
-# ------------------------------------------------------------------------------------------- arrow and NumPy
-
-
-def _numpy(cells: pa.Array, dtype: npt.DTypeLike) -> npt.NDArray[Any]:
-    """An arrow array of fixed width as (N,) NumPy, without a copy; what stands where it is null is arbitrary."""
-    if len(cells) == 0:
-        return np.empty(0, dtype)
-    return np.frombuffer(cells.buffers()[1], dtype, count=cells.offset + len(cells))[cells.offset :]
-
-
-def _mask(flags: pa.Array) -> Booleans:
-    """An arrow array of booleans as (N,) NumPy; a null is false."""
-    validity, bits = flags.buffers()
-    ends = (flags.offset, flags.offset + len(flags))
-
-    def unpack(packed: pa.Buffer) -> Booleans:
-        return np.unpackbits(np.frombuffer(packed, np.uint8), bitorder="little")[slice(*ends)].astype(np.bool_)
-
-    return unpack(bits) if validity is None else unpack(bits) & unpack(validity)
-
-
-def _matches(text: pa.Array, pattern: str) -> Booleans:
-    return _mask(pc.match_substring_regex(text, pattern=pattern))
-
-
-def to_arrow(values: npt.NDArray[Any]) -> pa.Array:
-    """(N,) float64, int64 or datetime64[us] as an arrow array; NaN stays NaN."""
-    kinds = {"f": pa.float64(), "i": pa.int64(), "M": pa.timestamp("us")}
-    return pa.Array.from_buffers(
-        kinds[values.dtype.kind], len(values), [None, pa.py_buffer(np.ascontiguousarray(values))]
-    )
-
-
-def repeated_text(words: Sequence[str], times: int) -> pa.Array:
-    """Each word ``times`` times in a row, as an arrow array of text."""
-    coded = [word.encode() for word in words]
-    ends = np.cumsum(np.repeat(np.array([len(word) for word in coded], np.int64), times))
-    wide = len(ends) > 0 and int(ends[-1]) > np.iinfo(np.int32).max
-    offsets = np.concatenate(([0], ends)).astype(np.int64 if wide else np.int32)
-    data = b"".join(word * times for word in coded)
-    kind = pa.large_string() if wide else pa.string()
-    return pa.Array.from_buffers(kind, len(ends), [None, pa.py_buffer(offsets), pa.py_buffer(data)])

@@ -1,8 +1,8 @@
 """The long table as arrays: many series under each other, in and out of any data frame.
 
-A frame of any kind (pandas, polars, pyarrow) becomes a panel and a forecast becomes the same kind of frame again.  What
-is wrong with a frame is said with its row number, counted from 1 without the header; nothing is mended unasked, except
-that a missing date becomes a step with missing values, and how many were added is kept to be shown.
+A table of any kind (pandas, polars, pyarrow, a list, an array) becomes a panel and a forecast becomes the same kind
+again.  What is wrong with a table is said with its row number, counted from 1 without the header; nothing is mended
+unasked, except that a missing date becomes a step with missing values, and how many were added is kept to be shown.
 
 Key: S series, N rows, O origins, H horizon step, Q quantile.
 """
@@ -13,42 +13,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol, Self
 
-import narwhals as nw
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from gatecast.columns import (
-    COUNTED,
-    Names,
-    choose_columns,
-    column_of,
-    eager_frame,
-    first_row,
-    listed,
-    numbers_of,
-    repeated_text,
-    series_of,
-    times_of,
-    to_arrow,
-)
+from gatecast.arrow import COUNTED, first_row, repeated_text, to_arrow
+from gatecast.columns import Columns, Names
 from gatecast.config import LEVELS, MEDIAN, QUANTILES
+from gatecast.dates import Zoned, in_zone, show_zoned, utc_of_days
 from gatecast.errors import DataError, SettingsError
-from gatecast.frequency import (
-    Frequency,
-    Times,
-    advance,
-    future_times,
-    infer_frequency,
-    parse_frequency,
-    show_time,
-    steps_between,
-)
+from gatecast.frequency import Frequency, Times, advance, future_times, parse_frequency, steps_between
+from gatecast.layouts import frame_like
+from gatecast.rows import Rows, grouped, rows_of, too_few
+from gatecast.spacing import check_spacing, common_frequency
 
 Floats = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
+DAY = 86_400_000_000  # microseconds
 MOST_FILLED = 10  # holes may add at most this many steps for each row that is there
 
 
@@ -69,6 +52,7 @@ class Panel:
         static: what stays the same for a series, (S,) each; NaN is missing.
         categories: for columns of words, what their numbers 0, 1, 2 … stand for.
         zone: the time zone of the table's times, if they had one; ``times`` are then UTC, or local days.
+        local_days: whether, with a zone, ``times`` are days of that zone (all are midnights there).
     """
 
     ids: tuple[str, ...]
@@ -83,6 +67,7 @@ class Panel:
     static: dict[str, Floats] = field(default_factory=dict)
     categories: dict[str, tuple[str, ...]] = field(default_factory=dict)
     zone: str | None = None
+    local_days: bool = False
 
     def __len__(self) -> int:
         """Return the number of series."""
@@ -185,41 +170,52 @@ def panel_from_arrays(
     if isinstance(frequency, str):
         frequency = parse_frequency(frequency)
     codes = np.zeros(len(y), np.int64)
-    return _assemble(_Rows(codes, (unique_id,), ds, y, columns, Names(unique_id="unique_id"), False), frequency)
+    rows = Rows((unique_id,), codes, Zoned(ds), {"y": y}, Names(unique_id="unique_id"), inputs=columns)
+    return _assemble(grouped(rows), frequency)
 
 
-def panel_from_frame(
+def panel_from_frame(  # noqa: PLR0913 (the choice of columns, as keywords)
     frame: Any,
     *,
     time: str | None = None,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     series_id: str | None = None,
     inputs: Sequence[str] = (),
+    known: Sequence[str] = (),
+    static: Sequence[str] = (),
+    wide: bool = False,
+    zone: str | None = None,
+    frequency: Frequency | str | None = None,
 ) -> Panel:
-    """Return the long table ``frame`` (pandas, polars, pyarrow or whatever narwhals knows) as a panel.
+    """Return a table (pandas, polars, pyarrow, a dictionary of columns, a NumPy array or a list) as a panel.
 
     A column not named is found: ``ds``, ``y`` and ``unique_id`` if there; otherwise the first column of dates is the
     time (or one of whole numbers whose name says time), and the first other column of numbers the target.  A table of
-    one column is numbered 0, 1, 2 … Rows of several series may be mixed; each series must be in time order.  Text is
-    read as numbers and dates where it can be.  Times with a zone become local times if all are midnights, else UTC.
+    one column, a list and an array are numbered 0, 1, 2 … Rows of several series may be mixed; each series must be in
+    time order.  Text is read as numbers and dates where it can be.
+
+    Args:
+        frame: the table; it is not changed.
+        time: the column of times.
+        target: the column to forecast; of several ("a,b" or a list), each becomes a series, named after it or
+            ``ID/a``, with the others as inputs.
+        series_id: the column that tells the series apart.
+        inputs: further columns, known up to now only.
+        known: further columns that are known in advance.
+        static: further columns that stay the same for a series.
+        wide: each other column of numbers is a series, from its first value on; so is each of a 2-D array.
+        zone: the time zone of times that carry none.  Times with a zone become local days if all are midnights, else
+            UTC, and the forecast has the zone again.
+        frequency: the spacing or its code; None infers it.
 
     Raises:
         SettingsError: a named column is not there (the nearest one is named), or a column is used twice.
         DataError: the table cannot be forecast as it is; the message names the rows.
     """
-    table = eager_frame(frame)
-    names, has_time, has_id = choose_columns(table, time, target, series_id, inputs)
-    count = len(table)
-    if count == 0:
-        raise DataError(f"the table has no rows; its columns are {listed(table.columns)}")
-    ds = times_of(column_of(table, names.ds), names.ds) if has_time else np.arange(count, dtype=np.int64)
-    y = numbers_of(column_of(table, names.y), names.y)
-    columns = {name: numbers_of(column_of(table, name), name) for name in inputs}
-    codes = np.zeros(count, np.int64)
-    ids: tuple[str, ...] = (names.y,)
-    if has_id:
-        codes, ids = series_of(column_of(table, names.unique_id), names.unique_id)
-    return _assemble(_Rows(codes, ids, ds, y, columns, names, has_id), None)
+    if isinstance(frequency, str):
+        frequency = parse_frequency(frequency)
+    asked = Columns(time, target, series_id, tuple(inputs), tuple(known), tuple(static), wide, zone)
+    return _assemble(rows_of(frame, asked), frequency)
 
 
 def fill_holes(panel: Panel) -> tuple[Panel, int]:
@@ -240,7 +236,7 @@ def fill_holes(panel: Panel) -> tuple[Panel, int]:
         return panel, 0
     if added > MOST_FILLED * len(steps) + 1000:
         worst = int(np.argmax(steps))
-        before, after = (show_time(panel.times[row]) for row in (worst - 1, worst))
+        before, after = (show_zoned(panel.times[row], panel.zone, panel.local_days) for row in (worst - 1, worst))
         raise DataError(
             f"the spacing looks like {panel.frequency.name!r}, but then {added:,} steps are missing among "
             f"{len(steps):,} rows, {int(steps[worst]) - 1:,} of them between {before} and {after}; "
@@ -279,7 +275,8 @@ def forecast_frame(panel: Panel, quantiles_SHQ: Floats, model: str, level: Seque
         quantiles_SHQ: at ``config.QUANTILES``, in original units.
         model: the model's name, which names the columns.
         level: interval levels in percent, from ``config.LEVELS``.
-        like: a frame of the kind that is wanted; None gives a pyarrow Table.
+        like: a table of the kind that is wanted, as it came in; None gives a pyarrow Table.  For an array or a list it
+            is a dictionary of arrays or lists.
 
     Raises:
         SettingsError: a level is not offered.
@@ -287,7 +284,8 @@ def forecast_frame(panel: Panel, quantiles_SHQ: Floats, model: str, level: Seque
     series, horizon, _ = quantiles_SHQ.shape
     last = panel.times[panel.offsets[1:] - 1]
     ds = np.ascontiguousarray(future_times(last, panel.frequency, horizon)).reshape(-1)
-    columns = {"unique_id": repeated_text(panel.ids, horizon), "ds": to_arrow(ds)}
+    shown = to_arrow(ds) if panel.zone is None else in_zone(ds, panel.zone, panel.local_days)
+    columns = {"unique_id": repeated_text(panel.ids, horizon), "ds": shown}
     columns[model] = to_arrow(quantiles_SHQ[:, :, MEDIAN].reshape(series * horizon))
     for percent in dict.fromkeys(level):
         if percent not in LEVELS:
@@ -296,80 +294,36 @@ def forecast_frame(panel: Panel, quantiles_SHQ: Floats, model: str, level: Seque
         high = len(QUANTILES) - 1 - low
         columns[f"{model}-lo-{percent}"] = to_arrow(quantiles_SHQ[:, :, low].reshape(series * horizon))
         columns[f"{model}-hi-{percent}"] = to_arrow(quantiles_SHQ[:, :, high].reshape(series * horizon))
-    table = pa.Table.from_arrays(list(columns.values()), names=list(columns))
-    if like is None or isinstance(like, pa.Table):
-        return table
-    return nw.from_arrow(table, backend=nw.from_native(like).implementation).to_native()
+    return frame_like(pa.Table.from_arrays(list(columns.values()), names=list(columns)), like)
 
 
-# ------------------------------------------------------------------------------------------- rows become a panel
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """A table's columns as arrays, in the order of its rows: (N,) each."""
-
-    codes: Integers  # which series a row belongs to
-    ids: tuple[str, ...]
-    times: Times
-    values: Floats
-    inputs: dict[str, Floats]
-    names: Names
-    has_id: bool
-
-
-def _assemble(rows: _Rows, frequency: Frequency | None) -> Panel:
-    """Check the rows, put each series together, find the frequency and fill the holes."""
-    for name, column in {rows.names.y: rows.values, **rows.inputs}.items():
-        if np.isinf(column).any():
-            row = first_row(np.isinf(column))
-            raise DataError(
-                f"row {row} of column {name!r} is infinite; leave the cell empty if the value is not known {COUNTED}"
-            )
-    order = np.argsort(rows.codes, kind="stable") if (np.diff(rows.codes) < 0).any() else np.arange(len(rows.codes))
-    codes, times = rows.codes[order], rows.times[order]
-    if (((np.diff(times).astype(np.int64)) <= 0) & (np.diff(codes) == 0)).any():
-        _refuse_order(rows)
-    known = np.bincount(rows.codes, ~np.isnan(rows.values), minlength=len(rows.ids)).astype(np.int64)
-    for s in np.flatnonzero(known < 2)[:1]:
-        which = f" of series {rows.ids[s]!r}" if rows.has_id else ""
-        found = "holds no value at all" if known[s] == 0 else "holds a single value"
-        raise DataError(
-            f"column {rows.names.y!r}{which} {found}; a forecast needs at least 2 (and many more to be any good)"
-        )
-    offsets = _offsets(np.bincount(codes, minlength=len(rows.ids)))
-    longest = int(np.argmax(np.diff(offsets)))
+def _assemble(rows: Rows, frequency: Frequency | None) -> Panel:
+    """Find the frequency of grouped rows, or check the one given, and fill the holes."""
+    refused = too_few(rows)
+    if refused:
+        raise DataError(refused)
+    times, zone, days = rows.zoned
+    offsets, given = rows.offsets, frequency is not None
+    if days and zone is not None and frequency is not None and frequency.unit == "span" and frequency.step % DAY:
+        times, days = utc_of_days(times, zone), False  # steps within a day need UTC
     if frequency is None:
-        frequency = infer_frequency(times[offsets[longest] : offsets[longest + 1]])
-    elif (frequency.unit == "numbers") != (times.dtype.kind == "i"):
-        kind = "whole numbers" if times.dtype.kind == "i" else "dates"
-        raise SettingsError(f"frequency {frequency.code!r} ({frequency.name}) does not go with times that are {kind}")
-    inputs = {name: column[order] for name, column in rows.inputs.items()}
-    return fill_holes(Panel(rows.ids, times, rows.values[order], offsets, frequency, inputs, rows.names))[0]
-
-
-def _refuse_order(rows: _Rows) -> None:
-    """Say which rows have the same time, or else which row goes back in time."""
-    order = np.lexsort((rows.times, rows.codes))  # stable: equal times stay in the order of their rows
-    same = (np.diff(rows.codes[order]) == 0) & (np.diff(rows.times[order]).astype(np.int64) == 0)
-    if same.any():
-        later = np.where(same, order[1:], len(order))
-        at = int(np.argmin(later))
-        time = show_time(rows.times[order[at]])
-        which = f" of series {rows.ids[rows.codes[order[at]]]!r}" if rows.has_id else ""
-        hint = "" if rows.has_id else "; if the table holds several series, name the column that tells them apart"
-        raise DataError(
-            f"rows {order[at] + 1} and {order[at + 1] + 1}{which} have the same time {time}, and {int(same.sum())} "
-            f"row(s) in all repeat a time {COUNTED}; keep one row per time{hint}"
-        )
-    grouped = np.argsort(rows.codes, kind="stable")
-    back = (np.diff(rows.times[grouped]).astype(np.int64) < 0) & (np.diff(rows.codes[grouped]) == 0)
-    at = int(np.argmin(np.where(back, grouped[1:], len(grouped))))
-    before, after = (show_time(rows.times[grouped[row]]) for row in (at, at + 1))
-    raise DataError(
-        f"row {grouped[at + 1] + 1} goes back in time, from {before} in row {grouped[at] + 1} to {after} {COUNTED}; "
-        "sort the rows by time"
+        frequency = common_frequency(times, offsets, rows.ids)
+    check_spacing(times, offsets, rows.ids, frequency, given)
+    panel = Panel(
+        rows.ids,
+        times,
+        rows.values,
+        offsets,
+        frequency,
+        rows.inputs,
+        rows.names,
+        known=rows.known,
+        static=rows.static,
+        categories=rows.categories,
+        zone=zone,
+        local_days=days,
     )
+    return fill_holes(panel)[0]
 
 
 def _offsets(lengths: Integers) -> Integers:

@@ -6,10 +6,7 @@ importing them: their CSV is read in milliseconds, the packages in seconds.
 
 from __future__ import annotations
 
-import csv
-import gzip
 import re
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
@@ -19,12 +16,14 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 
 from gatecast.errors import DataError, MissingExtraError, SettingsError, nearest
-from gatecast.frequency import season_lengths
+from gatecast.frequency import Frequency, season_lengths
 from gatecast.panel import Panel, panel_from_frame
+from gatecast.tablefiles import STANDARD_INPUT, plain_name, read_table, table_of
+
+__all__ = ["DATASETS", "SINE_PERIOD", "SINE_STEPS", "Dataset", "Found", "Source", "chirp", "find_table"]
+__all__ += ["load", "read_table", "sine", "source_of"]
 
 Floats = npt.NDArray[np.float64]
 Scaling = Literal["auto", "running", "fixed"]
@@ -33,17 +32,13 @@ SINE_STEPS = 5001
 SINE_PERIOD = 100.0
 SP500_RANGE = ("2000-01-03", "2018-08-31")
 
-_LOOKED_AT = 65536  # bytes at the start of a file that tell what it is
-_DATA_CELL = (
-    r"^\s*([+-]?[\d.,]+([eE][+-]?\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?)\s*$"  # no column is called this
-)
-
 
 @dataclass(frozen=True)
 class Source:
     """A table to forecast and what is known about it.
 
-    ``unit`` is what the values are measured in; ``period`` is the samples per cycle of a pure wave, else None.
+    ``unit`` is what the values are measured in; ``period`` is the samples per cycle of a pure wave, else None;
+    ``mended`` says what was mended, because it was asked for.
     """
 
     name: str
@@ -54,6 +49,7 @@ class Source:
     season_length: tuple[int, ...]
     scaling: Scaling
     period: float | None = None
+    mended: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -71,49 +67,105 @@ class Dataset:
     period: float | None = None
 
 
-def load(
+def load(  # noqa: PLR0913 (the choice of columns, as keywords)
     name_or_path: str,
     *,
     time: str | None = None,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     series_id: str | None = None,
     inputs: Sequence[str] = (),
+    known: Sequence[str] = (),
+    static: Sequence[str] = (),
+    wide: bool = False,
+    zone: str | None = None,
+    frequency: Frequency | str | None = None,
 ) -> Source:
-    """Return the named set, or the table in a CSV (plain or gzip) or Parquet file.
+    """Return the named set, or the table in a file, in a folder of Parquet files, or in standard input (``-``).
 
-    Columns that are not named are those of the set, or are found (see ``panel_from_frame``).
+    A file is CSV (plain, gzip or the only one in a zip) or Parquet.  Columns that are not named are those of the set,
+    or are found; the settings are those of ``panel_from_frame``.
 
     Raises:
         SettingsError: no such set, or no such column; the nearest name is given.
         DataError: the file is not there, is no table, or cannot be forecast as it is; rows are named.
         MissingExtraError: the package that ships the set is not installed.
     """
-    if name_or_path in DATASETS:
-        known = DATASETS[name_or_path]
-        chosen = target or known.target
-        panel = panel_from_frame(
-            known.read(), time=time or known.time, target=chosen, series_id=series_id, inputs=inputs
-        )
-        unit = known.unit if chosen == known.target else chosen
-        return Source(
-            name_or_path, known.title, known.about, unit, panel, known.season_length, known.scaling, known.period
-        )
+    return source_of(
+        find_table(name_or_path),
+        time=time,
+        target=target,
+        series_id=series_id,
+        inputs=inputs,
+        known=known,
+        static=static,
+        wide=wide,
+        zone=zone,
+        frequency=frequency,
+    )
+
+
+@dataclass(frozen=True)
+class Found:
+    """A table as it was found: what it is called, the set it is if it is a named one, and where it stands."""
+
+    table: pa.Table
+    name: str
+    shown: str
+    named: Dataset | None = None
+
+
+def find_table(name_or_path: str) -> Found:
+    """Return the table of a named set, a file, a folder of Parquet files or standard input (``-``), as it is.
+
+    Raises:
+        SettingsError: no such set; the nearest name is given.
+        DataError: the file is not there, or is no table.
+        MissingExtraError: the package that ships the set is not installed.
+    """
+    named = DATASETS.get(name_or_path)
+    if named is not None:
+        return Found(named.read(), name_or_path, name_or_path, named)
     path = Path(name_or_path)
-    if not path.exists():
+    piped = name_or_path == STANDARD_INPUT
+    if not piped and not path.exists():
         if not re.search(r"[./\\]", name_or_path):
             raise SettingsError(
                 f"unknown data set {name_or_path!r}.{nearest(name_or_path, DATASETS)} "
                 f"Known sets: {', '.join(DATASETS)}; or give the path of a CSV or Parquet file"
             )
         raise DataError(f"{name_or_path}: file not found; give the path of a CSV or Parquet file")
+    shown = "standard input" if piped else name_or_path
     try:
-        panel = panel_from_frame(read_table(path), time=time, target=target, series_id=series_id, inputs=inputs)
+        return Found(read_table(path), shown if piped else plain_name(path), shown)
+    except DataError as error:
+        raise DataError(f"{shown}: {error}") from None
+
+
+def source_of(
+    found: Found, *, time: str | None = None, target: str | Sequence[str] | None = None, **columns: Any
+) -> Source:
+    """Return a table as a source; the settings are those of ``panel_from_frame``.
+
+    Raises:
+        SettingsError: no such column; the nearest name is given.
+        DataError: the table cannot be forecast as it is; rows are named.
+    """
+    named = found.named
+    if named is not None:
+        chosen = target or (None if columns.get("wide") else named.target)
+        panel = panel_from_frame(found.table, time=time or named.time, target=chosen, **columns)
+        unit = named.unit if chosen == named.target else panel.names.y
+        return Source(
+            found.name, named.title, named.about, unit, panel, named.season_length, named.scaling, named.period
+        )
+    try:
+        panel = panel_from_frame(found.table, time=time, target=target, **columns)
     except (DataError, SettingsError) as error:
-        raise type(error)(f"{name_or_path}: {error}") from None
-    name = re.sub(r"(\.csv|\.tsv|\.txt)?\.(gz|csv|tsv|txt|parquet|pq)$", "", path.name, flags=re.IGNORECASE)
+        raise type(error)(f"{found.shown}: {error}") from None
     series = f"{len(panel)} series, " if len(panel) > 1 else ""
-    about = f"{path.name}: {series}{len(panel.values):,} steps, {panel.frequency.name}."
-    return Source(name, panel.names.y, about, panel.names.y, panel, season_lengths(panel.frequency), "auto")
+    place = found.shown if found.shown == found.name else Path(found.shown).name
+    about = f"{place}: {series}{len(panel.values):,} steps, {panel.frequency.name}."
+    return Source(found.name, panel.names.y, about, panel.names.y, panel, season_lengths(panel.frequency), "auto")
 
 
 def sine(
@@ -153,95 +205,6 @@ def chirp(
     return np.asarray(wave + noise * np.random.default_rng(seed).normal(size=n) if noise else wave)
 
 
-def read_table(path: Path) -> pa.Table:
-    """Return the table in a Parquet or CSV file; a CSV's cells stay text, so that a bad one can be named.
-
-    The content decides what the file is, not its name.  A CSV may be gzipped; commas, semicolons or tabs separate it.
-
-    Raises:
-        DataError: the file is a folder, empty, binary or damaged, or its rows are not all of the same width.
-    """
-    if path.is_dir():
-        raise DataError("is a folder; give a CSV or Parquet file")
-    try:
-        with path.open("rb") as file:
-            start = file.read(_LOOKED_AT)
-    except OSError as error:
-        raise DataError(f"cannot be read ({error.strerror})") from None
-    if start[:4] == b"PAR1":
-        try:
-            return pq.ParquetFile(path).read()
-        except (pa.ArrowException, OSError) as error:
-            raise DataError(f"is a damaged Parquet file ({_one_line(error)})") from None
-    if path.suffix.lower() in (".parquet", ".pq"):
-        raise DataError("is empty" if not start else "is called Parquet but is not; give a Parquet or CSV file")
-    if start[:2] != b"\x1f\x8b":
-        return _read_csv(path.read_bytes(), start)
-    try:
-        content = gzip.decompress(path.read_bytes())
-    except (OSError, EOFError, zlib.error) as error:
-        raise DataError(f"is a damaged gzip file ({_one_line(error)})") from None
-    return _read_csv(content, content[:_LOOKED_AT])
-
-
-def _read_csv(content: bytes, start: bytes) -> pa.Table:
-    """The rows of a CSV as columns of text."""
-    if not start.strip():
-        raise DataError("is empty; give a header and one row per time")
-    if b"\0" in start:
-        raise DataError("is binary, not text; give a CSV or Parquet file")
-    lines = start.removeprefix(b"\xef\xbb\xbf").splitlines()
-    before = next(row for row, line in enumerate(lines) if line.strip())
-    try:
-        header = lines[before].decode()
-    except UnicodeDecodeError:
-        raise DataError("is not UTF-8 text; save it as UTF-8, or as Parquet") from None
-    delimiter = max(",;\t", key=header.count)
-    names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
-    if all(re.match(_DATA_CELL, name) for name in names):
-        raise DataError(
-            f"has no header: the first line is {header!r}; put a line with the names of the columns above it"
-        )
-    repeated = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if repeated is not None:
-        raise DataError(f"the column name {repeated!r} appears twice; rename one of them")
-    if len(content) == len(start) and not b"".join(lines[before + 1 :]).strip():
-        raise DataError(f"has a header ({', '.join(names)}) and no rows")
-    options = pacsv.ParseOptions(delimiter=delimiter, ignore_empty_lines=len(names) > 1)
-    text = pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
-
-    def read(threads: bool) -> pa.Table:
-        how = pacsv.ReadOptions(column_names=names, skip_rows=before + 1, use_threads=threads)
-        return pacsv.read_csv(pa.BufferReader(content), read_options=how, parse_options=options, convert_options=text)
-
-    try:
-        return read(threads=True)
-    except pa.ArrowInvalid:
-        try:
-            return read(threads=False)  # slower, but its error names the row
-        except pa.ArrowInvalid as error:
-            raise DataError(_csv_problem(str(error), before)) from None
-
-
-def _csv_problem(message: str, before: int) -> str:
-    """What pyarrow could not read, in our words; ``before`` is the number of blank lines above the header."""
-    width = re.search(r"Row #(\d+): Expected (\d+) columns, got (\d+): (.*)", message, flags=re.DOTALL)
-    if width is not None:
-        row, line = int(width[1]) - before - 1, width[4].splitlines()[0]
-        hint = "; write numbers without thousands separators" if int(width[3]) > int(width[2]) else ""
-        return (
-            f"row {row} has {width[3]} cells where the header has {width[2]}: {line!r} "
-            f"(rows are counted from 1, without the header and blank lines){hint}"
-        )
-    if "UTF8" in message:
-        return "is not UTF-8 text; save it as UTF-8, or as Parquet"
-    return f"cannot be read as CSV ({message})"
-
-
-def _one_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-
-
 def _shipped(package: str, path: str) -> pa.Table:
     """A CSV that an installed package ships, found without importing the package."""
     try:
@@ -256,12 +219,7 @@ def _shipped(package: str, path: str) -> pa.Table:
 def _table(columns: dict[str, list[Any]]) -> pa.Table:
     """Columns of text or numbers as ``read_table`` would return them; a float keeps every digit."""
     rows = zip(*columns.values(), strict=True)
-    return _read_csv_text("\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]))
-
-
-def _read_csv_text(text: str) -> pa.Table:
-    content = text.encode()
-    return _read_csv(content, content[:_LOOKED_AT])
+    return table_of("\n".join([",".join(columns), *(",".join(map(str, row)) for row in rows)]).encode())
 
 
 def _sine() -> pa.Table:

@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from gatecast.dates import zoned_text
 from gatecast.errors import OutputError
 from gatecast.frequency import show_time
 from gatecast.modelfile import write_atomically
@@ -21,8 +22,11 @@ DIGITS = 7  # significant digits of a forecast in text
 
 
 def table_as(table: pa.Table, kind: str) -> str:
-    """A table as text: ``csv``, or ``json`` as one list of rows; times as short as they can be, numbers to 7 digits."""
-    columns = [[_plain(x) for x in table[name].to_pylist()] for name in table.column_names]
+    """A table as text: ``csv``, or ``json`` as one list of rows; times as short as they can be, numbers to 7 digits.
+
+    Times with a zone are written with their offset, 2024-03-31T03:00:00+02:00.
+    """
+    columns = [_cells(table[name].combine_chunks()) for name in table.column_names]
     rows = zip(*columns, strict=True)
     if kind == "csv":
         buffer = io.StringIO()
@@ -59,6 +63,13 @@ def check_ending(path: Path) -> str:
     if ending not in (".csv", ".parquet", ".pq"):
         raise OutputError(f"{path}: ends in {ending or 'nothing'}; name a file ending in .csv or .parquet")
     return ending
+
+
+def _cells(column: pa.Array) -> list[Any]:
+    """A column as it should be read."""
+    if pa.types.is_timestamp(column.type) and column.type.tz is not None:
+        return zoned_text(column)
+    return [_plain(x) for x in column.to_pylist()]
 
 
 def _plain(x: Any) -> Any:
