@@ -2,8 +2,8 @@
 
 The door (``panel_from_frame``) refuses a table at its first error.  The doctor reads past errors as far as it can, so
 that one look shows everything; at the end it asks the door, and what the door refuses is never called fine.  It mends
-nothing.  What it suspects but cannot know (a stuck sensor, another unit) is a warning, and what may well be true (a
-spike, a negative value) a note.
+only what it is asked to mend.  What it suspects but cannot know (a stuck sensor, another unit) is a warning, and what
+may well be true (a spike, a negative value) a note.
 """
 
 from __future__ import annotations
@@ -16,13 +16,16 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from gatecast.columns import choose_columns, eager_frame
+from gatecast.columns import Columns, choose, eager_frame
 from gatecast.errors import DataError
 from gatecast.findings import KINDS, Finding, finding_of, many, sentence
-from gatecast.frequency import season_lengths, show_time
+from gatecast.frequency import Frequency, parse_frequency, season_lengths
+from gatecast.layouts import is_unnamed
+from gatecast.mending import Mended, check_fixes, is_series_each, mend_columns
 from gatecast.panel import panel_from_frame
-from gatecast.reading import Read, read_rows
-from gatecast.sources import DATASETS, load, read_table
+from gatecast.reading import Read, Roles, read_rows, roles_of
+from gatecast.sources import find_table
+from gatecast.symptoms_of_columns import look_at_known, look_at_others, look_at_static
 from gatecast.symptoms_of_times import in_order, spacing
 from gatecast.symptoms_of_values import look_at_values, look_for_copy
 
@@ -46,6 +49,7 @@ class Report:
     steps: int = 0  # of all series; the missing ones are counted when there is no error
     first: str = ""
     last: str = ""
+    mended: tuple[str, ...] = ()  # what was done first, because it was asked for
 
     @property
     def ok(self) -> bool:
@@ -75,6 +79,7 @@ class Report:
             "steps": f"{self.steps:,}" if self.steps not in (0, self.rows) else "",
         }
         lines = [f"{name:<10} {fact}" for name, fact in facts.items() if fact]
+        lines += [f"{'mended':<10} {what}" for what in self.mended]
         for found in self.findings:
             rows = ", ".join(f"{row:,}" for row in found.rows) + (" …" if found.count > len(found.rows) else "")
             lines += ["", f"{found.severity}: {found.code}", f"  {found.message}"]
@@ -85,74 +90,136 @@ class Report:
         return "\n".join([*lines, "", verdict or "Nothing wrong was found."])
 
 
-def check(
+def check(  # noqa: PLR0913 (the choice of columns, as keywords)
     table: Any,
     *,
     time: str | None = None,
-    target: str | None = None,
+    target: str | Sequence[str] | None = None,
     series_id: str | None = None,
     inputs: Sequence[str] = (),
+    known: Sequence[str] = (),
+    static: Sequence[str] = (),
+    wide: bool = False,
+    zone: str | None = None,
+    frequency: Frequency | str | None = None,
+    fix: Sequence[str] = (),
 ) -> Report:
-    """Return what is wrong with ``table``: a frame narwhals knows, a named set, or the path of a CSV or Parquet file.
+    """Return what is wrong with ``table``: a frame, numbers, a named set, or the path of a CSV or Parquet file.
 
-    Columns not named are found, as by ``panel_from_frame``.  The table is not changed.
+    Columns not named are found, as by ``panel_from_frame``, which has the same settings.  The table is not changed;
+    with ``fix`` (see ``mending``) the report is about a mended copy, and says what was done.
 
     Raises:
-        SettingsError: a named column or set is not there; the nearest one is named.
+        SettingsError: a named column, set or fix is not there; the nearest one is named.
         DataError: ``table`` is no table, or the file is not there.
     """
+    check_fixes(fix)
+    given = parse_frequency(frequency) if isinstance(frequency, str) else frequency
     season: tuple[int, ...] | None = None
     if isinstance(table, str | Path):
-        known = DATASETS.get(str(table))
-        if known is not None:
-            table, season = known.read(), known.season_length
-            time, target = time or known.time, target or known.target
-        elif not Path(table).exists():
-            load(str(table))  # refuses, with the nearest name
-        else:
-            path = Path(table)
-            try:
-                table = read_table(path)
-            except DataError as error:
-                return Report((finding_of("unreadable", f"{path.name}: {error}."),))
+        try:
+            found = find_table(str(table))
+        except DataError as error:
+            if not Path(table).exists():
+                raise
+            return Report((finding_of("unreadable", f"{error}."),))
+        table = found.table
+        if found.named is not None:
+            season, time = found.named.season_length, time or found.named.time
+            target = target or (None if wide else found.named.target)
+    wide = wide or is_series_each(table, target, series_id)
+    asked = Columns(time, target, series_id, tuple(inputs), tuple(known), tuple(static), wide, zone)
+    findings: list[Finding] = []
+    mended = _mended(table, fix, asked, given, findings)
+    if mended is not None:
+        table = _as_numbers(mended) if is_unnamed(table) else mended.table
+    report = _look(table, asked, given, findings)
+    done = () if mended is None else mended.done
+    return replace(report, season_length=season or report.season_length, mended=done)
+
+
+def _mended(
+    table: Any, fix: Sequence[str], asked: Columns, frequency: Frequency | None, findings: list[Finding]
+) -> Mended | None:
+    """The table mended, or None if nothing is asked for; what cannot be mended is said."""
+    if not fix:
+        return None
+    try:
+        return mend_columns(table, fix, asked, None if frequency is None else frequency.code)
+    except DataError as error:
+        findings.append(finding_of("refused", f"Nothing was mended. {sentence(error)}"))
+        return None
+
+
+def _as_numbers(mended: Mended) -> Any:
+    """A mended table as rows of plain numbers, as it came in."""
+    columns = [np.array(column.to_pylist(), np.float64) for column in mended.table.columns]
+    return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
+
+
+def _look(table: Any, asked: Columns, frequency: Frequency | None, findings: list[Finding]) -> Report:
+    """Read a table past its errors and say everything; then ask the door."""
     frame = eager_frame(table)
     try:
-        names, has_time, has_id = choose_columns(frame, time, target, series_id, inputs)
+        chosen = choose(frame, asked, counted=is_unnamed(table))
     except DataError as error:
-        return Report((finding_of("columns", sentence(error)),), rows=len(frame))
-    findings: list[Finding] = []
-    read = read_rows(frame, names, has_time, has_id, inputs, findings)
+        return Report((*findings, finding_of("columns", sentence(error))), rows=len(frame))
+    roles = roles_of(frame, chosen, asked)
     report = Report(
         (),
         rows=len(frame),
-        time=names.ds if has_time else "",
-        target=names.y,
-        series_id=names.unique_id if has_id else "",
-        inputs=tuple(inputs),
-        series=len(read.ids),
+        time=roles.time or "",
+        target=chosen.names.y,
+        series_id=roles.id or "",
+        inputs=roles.inputs,
     )
-    report = _examine(frame, read, report, findings)
+    report = _examine(frame, roles, report, findings, (asked.zone, frequency))
     if all(finding.severity != "error" for finding in findings):
         try:
-            panel = panel_from_frame(table, time=time, target=target, series_id=series_id, inputs=inputs)
+            panel = panel_from_frame(
+                table,
+                time=asked.time,
+                target=asked.target,
+                series_id=asked.series_id,
+                inputs=asked.inputs,
+                known=asked.known,
+                static=asked.static,
+                wide=asked.wide,
+                zone=asked.zone,
+                frequency=frequency,
+            )
             report = replace(report, steps=len(panel.values))
         except DataError as error:
             findings.append(finding_of("refused", sentence(error)))
     order = {code: place for place, code in enumerate(KINDS)}
     ranks = ("error", "warning", "note")
     findings.sort(key=lambda found: (ranks.index(found.severity), order[found.code]))
-    return replace(report, findings=tuple(findings), season_length=season or report.season_length)
+    return replace(report, findings=tuple(findings))
 
 
-def _examine(frame: nw.DataFrame[Any], read: Read, report: Report, findings: list[Finding]) -> Report:
+def _examine(
+    frame: nw.DataFrame[Any],
+    roles: Roles,
+    report: Report,
+    findings: list[Finding],
+    given: tuple[str | None, Frequency | None],
+) -> Report:
     """Look at the times, then at the values in the order of time; says what is known about the spacing."""
-    read = read.take(np.argsort(read.codes, kind="stable"))
+    zone, frequency = given
+    read, columns = read_rows(frame, roles, findings, zone)
+    look_at_static(frame, roles, read, findings)
+    look_at_known(frame, roles, columns, read, findings)
+    look_at_others(frame, roles, findings)
+    if (np.diff(read.codes) < 0).any():
+        read = read.take(np.argsort(read.codes, kind="stable"))
+    report = replace(report, series=len(read.ids) * len(roles.targets))
     if read.times is not None and len(read.rows):
-        read = in_order(frame, read, report.time, (report.target, *report.inputs), findings)
+        read = in_order(frame, read, roles, findings)
         assert read.times is not None
-        first, last = show_time(read.times.min()), show_time(read.times.max())
-        report = replace(report, steps=len(read.rows), first=first, last=last)
-        frequency = spacing(read, findings)
+        first, last = int(np.argmin(read.times)), int(np.argmax(read.times))
+        steps = len(read.rows) * len(roles.targets)
+        report = replace(report, steps=steps, first=read.show(first), last=read.show(last))
+        frequency = spacing(read, findings, frequency)
         if frequency is not None:
             report = replace(
                 report,
@@ -160,7 +227,35 @@ def _examine(frame: nw.DataFrame[Any], read: Read, report: Report, findings: lis
                 frequency_code=frequency.code,
                 season_length=season_lengths(frequency),
             )
-    look_at_values(read, report.target, findings)
-    for name, column in read.inputs.items():
-        look_for_copy(read, column, name, report.target, findings)
+    targets = {name: columns[name] for name in roles.targets}
+    several = len(targets) > 1
+    look_at_values(_side_by_side(read, targets, roles) if several else read, "" if several else report.target, findings)
+    for target, (values, _) in targets.items():
+        for name in roles.inputs:
+            if name in columns:
+                look_for_copy(
+                    replace(read, values=values[read.rows - 1]), columns[name][0][read.rows - 1], name, target, findings
+                )
     return report
+
+
+def _side_by_side(read: Read, targets: dict[str, tuple[Any, Any]], roles: Roles) -> Read:
+    """Each target of each series as a series of its own; in a wide table from its first value on."""
+    many_, rows = len(targets), read.rows - 1
+    values = np.concatenate([values[rows] for values, _ in targets.values()])
+    spoilt = np.concatenate([spoilt[rows] for _, spoilt in targets.values()])
+    codes = np.concatenate([read.codes * many_ + place for place in range(many_)])
+    order = np.argsort(codes, kind="stable")
+    if roles.wide:
+        there = (~np.isnan(values) | spoilt).reshape(many_, -1)
+        order = np.flatnonzero((np.logical_or.accumulate(there, axis=1) | ~there.any(1, keepdims=True)).reshape(-1))
+    ids = tuple(f"{series}/{name}" for series in read.ids for name in targets) if read.has_id else tuple(targets)
+    return Read(
+        rows=np.tile(read.rows, many_)[order],
+        codes=codes[order],
+        ids=ids,
+        times=None,
+        values=values[order],
+        spoilt=spoilt[order],
+        has_id=read.has_id,
+    )

@@ -13,34 +13,58 @@ Severity = Literal["error", "warning", "note"]
 
 SHOWN = 10  # rows named in a finding
 
+_FILLED = "nothing, if the values are not known: they count as missing; otherwise --fix fill, interpolate or zero"
+_CLOCKS = "--zone Europe/Berlin, or wherever these clocks stand; or write the times in UTC or with their zone"
+
 KINDS: dict[str, tuple[Severity, str]] = {  # code: severity, what the user can do now
     "unreadable": ("error", "save the table as a regular CSV or Parquet file"),
     "columns": ("error", "name the columns with --time, --target and --id"),
-    "missing-ids": ("error", "fill in the series of these rows, or leave the rows out"),
-    "missing-times": ("error", "fill in the times of these rows, or leave the rows out"),
-    "unreadable-dates": ("error", "write dates as 2020-01-31 or 2020-01-31 14:30, or name another column with --time"),
-    "day-first": ("error", "write dates as 2020-01-31"),
+    "missing-ids": ("error", "fill in the series of these rows, or --fix drop: leave the rows out"),
+    "missing-times": ("error", "fill in the times of these rows, or --fix drop: leave the rows out"),
+    "unreadable-dates": (
+        "error",
+        "write dates as 2020-01-31 or 2020-01-31 14:30, or --fix drop: leave the rows out; "
+        "or name another column with --time",
+    ),
+    "day-first": ("error", "--fix day-first or month-first, as the dates are meant; or write them as 2020-01-31"),
     "mixed-zones": ("error", "give every time a zone, or none"),
-    "time-zone": ("note", "write times without a zone if local time is what matters"),
-    "repeated-hour": ("error", "write these times in UTC, or with their zone"),
-    "skipped-hour": ("warning", "write the times in UTC, or with their zone"),
-    "duplicate-times": ("error", "keep one row per time, or name the column that tells the series apart with --id"),
-    "unsorted-rows": ("error", "sort the rows by time"),
-    "mixed-frequency": ("error", "bring all rows to one frequency, or leave out the rows of the other"),
-    "irregular-times": ("error", "give one row per regular step"),
-    "holes": ("warning", "nothing, if the values are not known: they count as missing; otherwise add the rows"),
-    "text-in-numbers": ("error", "write plain numbers such as 1234.5, and leave unknown cells empty"),
-    "infinities": ("error", "leave the cells empty if the values are not known"),
-    "missing-values": ("warning", "nothing, if the values are not known: they count as missing"),
-    "no-values": ("error", "leave the series out, or name another column with --target"),
+    "time-zone": (
+        "note",
+        "nothing, if that is right; --zone Europe/Berlin, or another, shows the forecast in local time",
+    ),
+    "repeated-hour": ("error", _CLOCKS),
+    "skipped-hour": ("warning", _CLOCKS),
+    "duplicate-times": (
+        "error",
+        "--fix first, last, mean or sum: keep one row per time; or name the column that tells the series apart "
+        "with --id",
+    ),
+    "unsorted-rows": ("error", "--fix sort"),
+    "mixed-frequency": ("error", "--fix regular: one row per step of the coarser frequency, the mean of its values"),
+    "irregular-times": (
+        "error",
+        "--fix regular=D, or another step (h, W, MS …): one row per step, the mean of its values",
+    ),
+    "frequency-disagrees": ("error", "leave --frequency out, or give the one that was seen"),
+    "holes": ("warning", _FILLED),
+    "text-in-numbers": ("error", "--fix empty: these cells become missing; or write plain numbers such as 1234.5"),
+    "infinities": ("error", "--fix empty: these cells become missing"),
+    "missing-values": ("warning", _FILLED),
+    "known-missing": ("warning", "fill in what is known in advance, or --fix fill or interpolate"),
+    "static-changes": ("error", "name the column with --known or --input instead of --static"),
+    "no-values": ("error", "name another column with --target"),
     "too-short": ("warning", "add rows: some hundreds make a judgement worth reading"),
     "constant": ("warning", "name another column with --target, if this is not what you meant"),
-    "constant-tail": ("warning", "leave these cells empty if the values are not true"),
-    "unit-jump": ("warning", "bring all rows to one unit"),
-    "outliers": ("note", "leave these cells empty if the values are not true"),
+    "constant-tail": ("warning", "--fix tail, if the values are not true: these cells become missing"),
+    "unit-jump": ("warning", "--fix jump, if the unit changed: these rows are brought to the unit of those before"),
+    "outliers": ("note", "--fix outliers, if the values are not true: these cells become missing"),
     "negative-values": ("note", "leave these cells empty if the values are not true"),
     "target-in-inputs": ("warning", "leave this --input out: it says nothing new"),
     "future-in-inputs": ("error", "leave this --input out: it holds the future"),
+    "other-columns": (
+        "note",
+        "nothing, if they should not be read; otherwise name them with --input, --known or --wide",
+    ),
     "refused": ("error", ""),
 }
 
@@ -70,13 +94,12 @@ def finding_of(
     rows: Sequence[int] | npt.NDArray[np.int64] = (),
     example: str = "",
     count: int | None = None,
+    fix: str = "",
 ) -> Finding:
-    """Return a finding with the severity and the remedy of its code."""
-    severity, fix = KINDS[code]
-    numbers = [int(row) for row in rows]
-    return Finding(
-        code, severity, message, tuple(numbers[:SHOWN]), len(numbers) if count is None else count, example, fix
-    )
+    """Return a finding with the severity of its code, and its remedy unless there is a better one."""
+    severity, remedy = KINDS[code]
+    shown = tuple(int(row) for row in rows[:SHOWN])
+    return Finding(code, severity, message, shown, len(rows) if count is None else count, example, fix or remedy)
 
 
 def sentence(error: Exception) -> str:

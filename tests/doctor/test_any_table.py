@@ -17,7 +17,11 @@ from gatecast.errors import DataError, SettingsError
 from gatecast.panel import panel_from_frame
 
 SOME = 40
-STRICTER = {"mixed-frequency", "future-in-inputs"}  # the door takes these, and forecasts what was not meant
+STRICTER = {
+    "mixed-frequency",
+    "future-in-inputs",
+    "frequency-disagrees",
+}  # the door takes these, and forecasts what was not meant
 DATE = st.datetimes(datetime(1900, 1, 1), datetime(2100, 1, 1))
 CELLS = [
     st.floats(),
@@ -69,6 +73,40 @@ def test_no_table_crashes_it(make, made, inputs):
     elif not STRICTER & {found.code for found in report.findings}:
         with pytest.raises(DataError):
             panel_from_frame(frame, inputs=inputs)
+
+
+SETTINGS = st.fixed_dictionaries(
+    {},
+    optional={
+        "inputs": st.just(["v"]),
+        "known": st.sampled_from([["w"], ["year"]]),
+        "static": st.just(["unique_id"]),
+        "target": st.sampled_from(["y", "v,w", ["y", "v"]]),
+        "wide": st.booleans(),
+        "zone": st.sampled_from(["Europe/Berlin", "UTC"]),
+        "frequency": st.sampled_from(["D", "h", "MS", "2"]),
+        "fix": st.sets(
+            st.sampled_from(["empty", "drop", "sort", "first", "regular=W", "outliers", "fill", "day-first"])
+        ),
+    },
+)
+
+
+@settings(max_examples=200, deadline=None)
+@given(made=columns(), asked=SETTINGS)
+def test_no_setting_crashes_it(made, asked):
+    frame = pa.table(made)
+    kept = str(frame.to_pydict())
+    try:
+        report = check(frame, **asked)
+    except SettingsError:
+        return  # a column that is not there, or is asked for twice
+    assert str(frame.to_pydict()) == kept
+    json.dumps(report.as_dict(), allow_nan=False)
+    assert report.as_text()
+    assert bool(report.mended) <= bool(asked.get("fix"))
+    if report.ok and not asked.get("fix"):
+        panel_from_frame(frame, **{name: value for name, value in asked.items() if name != "fix"})
 
 
 def test_every_fault_is_said_at_once():

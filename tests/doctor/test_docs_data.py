@@ -29,6 +29,8 @@ def test_every_finding_is_in_a_table_with_its_severity():
 @pytest.mark.parametrize("block", re.findall(r"```console\n\$ gatecast (.*?)```", PAGE, flags=re.DOTALL))
 def test_the_output_shown_is_real(block):
     command, _, shown = block.partition("\n")
+    if not shown:
+        pytest.skip("a command on a file of the reader's own")
     assert CliRunner().invoke(app, command.split()).output == shown
 
 

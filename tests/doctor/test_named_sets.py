@@ -1,4 +1,4 @@
-"""The named sets are clean: one of them has missing values, and that is all."""
+"""The named sets are clean: one has missing values, one has further columns, and that is all."""
 
 import pytest
 from planted import nothing, only
@@ -11,6 +11,8 @@ from gatecast.sources import DATASETS, load
 def test_a_named_set_has_no_findings_but_true_ones(name):
     if name == "co2":
         assert (only(name).code, only(name).count) == ("missing-values", 59)
+    elif name == "sp500":
+        assert (only(name).code, only(name).count) == ("other-columns", 5)
     else:
         assert nothing(name)
 

@@ -9,7 +9,7 @@ def test_the_row_that_goes_back_is_named():
     found = only(table(ds=when))
     assert (found.code, found.severity, found.rows, found.count) == ("unsorted-rows", "error", (12,), 1)
     assert "from 2024-01-12 in row 11 to 2024-01-11" in found.message
-    assert found.fix == "sort the rows by time"
+    assert found.fix == "--fix sort"
 
 
 def test_a_table_with_the_newest_row_first_is_said_to_be_so():
