@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 
-from gatecast import modelfile, scaling
+from gatecast import covariates, modelfile, scaling
 from gatecast.config import DIRECT_HORIZON, QUANTILES, NetworkConfig
+from gatecast.covariates import Widths
 from gatecast.network import Network, export
 from gatecast.runtime import OUTPUTS
 
 PAGE = Path(__file__).parents[1] / "docs" / "arithmetic.md"
-GOLDEN = Path(__file__).parent / "golden" / "v1.safetensors"
+GOLDEN = Path(__file__).parent / "golden"
 
 
 def table(head):
@@ -39,9 +40,9 @@ def test_the_channels_are_those_of_the_code_in_their_order():
 
 def test_the_constants_are_those_of_the_code():
     rows = table("constant")
-    assert len(rows) == 7
+    assert len(rows) == 9
     for name, value, _ in rows:
-        assert float(value) == getattr(scaling, name), name
+        assert float(value) == getattr(covariates if name == "MOST_CATEGORIES" else scaling, name), name
     assert scaling.REACH == DIRECT_HORIZON
     rates = {scaling.Running((length,)).rate for length in (1, 11)}, {scaling.Running((n,)).rate for n in (12, 52)}
     assert rates == ({0.1}, {0.05})
@@ -52,6 +53,11 @@ def test_the_quantiles_candidates_and_features_are_as_many_as_in_the_code():
     assert [float(value) for _, value in table("quantile")] == list(QUANTILES)
     assert [int(number) for number, *_ in table("candidate")] == list(range(scaling.CANDIDATES))
     assert [int(number) for number, _ in table("feature")] == list(range(scaling.FEATURES))
+    assert table("role") == [
+        ["past-only", str(scaling.INPUT_CHANNELS), "0"],
+        ["known-future", str(scaling.INPUT_CHANNELS), str(scaling.KNOWN_FEATURES)],
+        ["static", str(scaling.STATIC_CHANNELS), "0"],
+    ]
     text = PAGE.read_text(encoding="utf-8")
     last_step, last_path = OUTPUTS - 1, "₀₁₂₃₄₅₆₇₈₉"[scaling.PATH - 1]
     assert f"Outputs 0–{scaling.CANDIDATES - 1} are the logits" in text
@@ -59,20 +65,31 @@ def test_the_quantiles_candidates_and_features_are_as_many_as_in_the_code():
     assert f"T₀ … T{last_path}" in text
 
 
-@pytest.mark.parametrize("inputs", [0, 2])
-def test_the_arrays_have_the_names_and_shapes_of_the_code(inputs):
+@pytest.mark.parametrize("widths", [Widths(), Widths(2), Widths(1, 3, 5)])
+def test_the_arrays_have_the_names_and_shapes_of_the_code(widths):
     units = 7
-    arrays = export(Network(NetworkConfig(units=units, layers=2), inputs))
+    arrays = export(Network(NetworkConfig(units=units, layers=2), widths))
+    letters = {"D": units, "P": widths.past, "J": widths.known, "G": widths.static, "": 1}
 
     def size(text):
-        terms = [re.fullmatch(r"(\d*) ?([DP]?)", term.strip()).groups() for term in text.split("+")]
-        return sum(int(number or 1) * {"D": units, "P": inputs, "": 1}[letter] for number, letter in terms)
+        terms = [re.fullmatch(r"(\d*) ?([DPJG]?)", term.strip()).groups() for term in text.split("+")]
+        return sum(int(number or 1) * letters[letter] for number, letter in terms)
 
     written = {name: tuple(size(part) for part in shape.split(",")) for name, shape in table("array")}
     assert written == {name: array.shape for name, array in arrays.items()}
     assert f"`{modelfile.WIDENING}`, with one row per step ahead and {len(QUANTILES)} columns" in " ".join(
         PAGE.read_text(encoding="utf-8").split()
     )
+
+
+def test_the_header_is_as_the_page_says():
+    text = " ".join(PAGE.read_text(encoding="utf-8").split())
+    assert f"`gatecast_format` ({modelfile.FORMAT})" in text
+    described = text[text.index("`columns` is a list of objects") :]
+    for name in covariates.Column("x", "past").as_dict():
+        assert f"`{name}`" in described
+    for role in ("past", "known", "static"):
+        assert f"`{role}`" in described
 
 
 # ------------------------------------------------------------------------------------------- written anew
@@ -105,14 +122,36 @@ def difference(y, t, lag):
     return y[t] - y[t - lag] if t >= lag and y[t] is not None and y[t - lag] is not None else None
 
 
-def inputs_by_the_page(y, further, settings):
-    """Channels, level and scale at every step."""
+def words_by_the_page(words, listed, seen):
+    """A column of words as columns of zeros and ones, one for each word found among ``seen``."""
+    frequent = sorted((w for w in listed if w in seen), key=lambda w: (-seen.count(w), listed.index(w)))[:32]
+    kept = [w for w in listed if w in frequent] or listed[:1]
+    return [[None if w is None else float(w == each) for w in words] for each in kept]
+
+
+def numbers_by_the_page(numbers, seen):
+    """A column of numbers, centred and scaled by those observed among ``seen``."""
+    seen = [x for x in seen if x is not None]
+    centre = sum(seen) / len(seen) if seen else 0.0
+    spread = math.sqrt(sum((x - centre) ** 2 for x in seen) / len(seen)) if seen else 1.0
+    if seen and spread <= 1e-12 * max(abs(x) for x in seen):
+        spread = 1.0
+    return [None if x is None else (x - centre) / spread for x in numbers]
+
+
+def inputs_by_the_page(y, beside, settings):
+    """Channels, level, scale, and mean and spread of the known-future columns, at every step.
+
+    ``beside`` holds the past-only columns, the known-future ones, and the values of the static ones.
+    """
+    past, known, static = beside
     seasons = settings["seasons"]
     first, second = seasons[0], seasons[1] if len(seasons) > 1 else None
     running = settings["kind"] == "running"
     rate = 0.05 if first >= 12 else 0.1
     short, long, size, fast, slow = Smooth(rate), Smooth(rate), Smooth(0.1), Smooth(0.3), Smooth(0.02)
-    others = [(Smooth(0.02), Smooth(0.02)) for _ in further]
+    others = [(x, 0.0, Smooth(0.02), Smooth(0.02)) for x in past]
+    others += [(x, 0.1, Smooth(0.02), Smooth(0.02)) for x in known]
     level, count, newest = (0.0 if running else settings["level"]), 0, None
     rows = []
     for t in range(len(y)):
@@ -145,13 +184,16 @@ def inputs_by_the_page(y, further, settings):
             math.log(second or 1) / 4,
             *(float(x) for x in (o, d0 is not None, d1 is not None, d2 is not None)),
         ]
-        for x, (mean, spread) in zip(further, others, strict=True):
+        moving = []
+        for x, floor, mean, spread in others:
             mean.take(x[t])
             spread.take(None if x[t] is None else abs(x[t] - mean.mean))
-            d, unit = difference(x, t, 1), max(spread.mean, 1e-9 * abs(mean.mean))
+            d, unit = difference(x, t, 1), max(spread.mean, 1e-9 * abs(mean.mean), floor)
             seen = x[t] is not None
             row += [squash(x[t] - mean.mean, unit) if seen else 0.0, squash(d or 0.0, unit), float(seen)]
-        rows.append(([float(np.float32(x)) for x in row], level, scale))
+            moving.append((mean.mean, unit))
+        row += [0.0 if x is None else math.asinh(x) for x in static]
+        rows.append(([float(np.float32(x)) for x in row], level, scale, moving[len(past) :]))
     return rows
 
 
@@ -177,7 +219,7 @@ def states_by_the_page(rows, weights):
     layers = sum(name.endswith(".input_CK") for name in weights)
     h, c = [[0.0] * units for _ in range(layers)], [[0.0] * units for _ in range(layers)]
     seen = []
-    for row, _, _ in rows:
+    for row, *_ in rows:
         handed = row
         if row[8] > 0:  # the series has begun
             for layer in range(layers):
@@ -193,8 +235,9 @@ def states_by_the_page(rows, weights):
     return seen
 
 
-def head_by_the_page(y, t, k, x, level, scale, seasons, weights):
+def head_by_the_page(y, known, t, k, x, row, seasons, weights):
     """The quantiles of one step ahead, in original units."""
+    _, level, scale, moving = row
     first, second = seasons[0], seasons[1] if len(seasons) > 1 else 1
     observed = [v for v in y[: t + 1] if v is not None]
     found = [level, observed[-1] if observed else None]
@@ -206,6 +249,9 @@ def head_by_the_page(y, t, k, x, level, scale, seasons, weights):
     logs = [math.log(first) / 4, math.log(second) / 4]
     there = [float(v is not None) for v in found[1:]]
     features = [*map(math.asinh, normal[1:]), *there, math.log(k) / 4, k / 64, *turns, *logs]
+    for column, (mean, unit) in zip(known, moving, strict=True):
+        then = column[t + k] if t + k < len(column) else None
+        features += [0.0, 0.0] if then is None else [math.asinh(then), squash(then - mean, unit)]
     w = {name.removeprefix("head."): array for name, array in weights.items()}
     e = silu(plus(times(x, w["state_DE"]), times(features, w["question_FE"]), w["bias_E"]))
     out = plus(times(silu(plus(times(e, w["middle_ED"]), w["middle_bias_D"])), w["out_DO"]), w["out_bias_O"])
@@ -220,17 +266,17 @@ def head_by_the_page(y, t, k, x, level, scale, seasons, weights):
     return [level + scale * q for q in (*below, median, *above)]
 
 
-def forecast_by_the_page(y, further, settings, weights, widening, direct, horizon):
+def forecast_by_the_page(y, beside, settings, weights, widening, direct, horizon):
     steps = len(y)
     hidden = [None] * ((horizon - 1) // direct * direct)
-    y, further = y + hidden, [x + hidden for x in further]
-    rows = inputs_by_the_page(y, further, settings)
+    past, known, static = beside
+    y, past = y + hidden, [x[:steps] + hidden for x in past]
+    rows = inputs_by_the_page(y, (past, known, static), settings)
     seen = states_by_the_page(rows, weights)
     made = []
     for k in range(1, horizon + 1):
         t = steps - 1 + (k - 1) // direct * direct
-        _, level, scale = rows[t]
-        made.append(head_by_the_page(y, t, (k - 1) % direct + 1, seen[t], level, scale, settings["seasons"], weights))
+        made.append(head_by_the_page(y, known, t, (k - 1) % direct + 1, seen[t], rows[t], settings["seasons"], weights))
     away = [
         [abs(q - row[6]) * widening[min(k, len(widening) - 1)][place] for place, q in enumerate(row)]
         for k, row in enumerate(made)
@@ -248,9 +294,10 @@ def forecast_by_the_page(y, further, settings, weights, widening, direct, horizo
     ]
 
 
+@pytest.mark.parametrize("version", ["v1", "v2"])
 @pytest.mark.parametrize("name", ["running", "running_no_season", "fixed"])
-def test_the_page_alone_gives_the_golden_forecasts(name):
-    with safe_open(GOLDEN, framework="numpy") as file:
+def test_the_page_alone_gives_the_golden_forecasts(version, name):
+    with safe_open(GOLDEN / f"{version}.safetensors", framework="numpy") as file:
         arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is not a dict)
         settings = json.loads(file.metadata()[name])
     weights = {key.removeprefix("weights."): a.tolist() for key, a in arrays.items() if key.startswith("weights.")}
@@ -259,13 +306,37 @@ def test_the_page_alone_gives_the_golden_forecasts(name):
         return [float(v) if np.isfinite(v) else None for v in values]
 
     for row in range(2):
-        y, further = plain(arrays["values_BT"][row]), [plain(part[row]) for part in arrays["further_PBT"]]
-        rows = inputs_by_the_page(y, further, settings)
-        # the first value of a further input less its mean is nothing but rounding, in units of 1e-9 of it
+        y, past = plain(arrays["values_BT"][row]), arrays["further_PBT" if version == "v1" else "past_PBT"][:, row]
+        known, static = (arrays.get(key, np.zeros((0, 2))) for key in ("known_JBT", "static_GB"))
+        beside = ([plain(x) for x in past], [plain(x) for x in known[:, row]], plain(static[:, row]))
+        rows = inputs_by_the_page(y, beside, settings)
+        # the first value of a past-only column less its mean is nothing but rounding, in units of 1e-9 of it
         np.testing.assert_allclose([r[0] for r in rows], arrays[f"{name}.inputs_BTC"][row], rtol=1.2e-7, atol=2e-6)
         np.testing.assert_allclose([r[1] for r in rows], arrays[f"{name}.level_BT"][row], rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose([r[2] for r in rows], arrays[f"{name}.scale_BT"][row], rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(states_by_the_page(rows, weights), arrays[f"{name}.h_BTD"][row], atol=1e-6)
-        made = forecast_by_the_page(y, further, settings, weights, arrays["widening_KQ"].tolist(), 8, 20)
+        made = forecast_by_the_page(y, beside, settings, weights, arrays["widening_KQ"].tolist(), 8, 20)
         expected = arrays[f"{name}.forecast_SHQ"][row]
         np.testing.assert_allclose(made, expected, rtol=0, atol=1e-6 * np.abs(expected).max())
+
+
+def test_the_page_alone_encodes_columns_as_the_code_does():
+    rng = np.random.default_rng(0)
+    labels = [f"word {place}" for place in rng.permutation(40)]
+    codes = rng.choice([*range(38), 5, 5, 7, np.nan], 400)
+    column = covariates.learn_column("x", "known", codes[:300], labels)
+    words = [None if np.isnan(code) else labels[int(code)] for code in codes]
+    made = covariates.encode(column, codes, labels)
+    expected = words_by_the_page(words, labels, words[:300])
+    assert len(made) == len(expected) == covariates.MOST_CATEGORIES
+    np.testing.assert_array_equal(made, np.array(expected, float))
+    numbers = np.where(rng.random(200) < 0.1, np.nan, 50 + 3 * rng.normal(size=200))
+    constant, nothing = np.full(200, 0.1), np.full(200, np.nan)
+    for values in (numbers, constant, nothing):
+        told = [None if np.isnan(value) else float(value) for value in values]
+        for role in ("known", "static"):
+            made = covariates.encode(covariates.learn_column("x", role, values[:150]), values)[0]
+            expected = np.array(numbers_by_the_page(told, told[:150]), float)
+            np.testing.assert_allclose(made, expected, rtol=1e-9, atol=1e-9)
+        past = covariates.encode(covariates.learn_column("x", "past", values[:150]), values)[0]
+        np.testing.assert_array_equal(past, values)

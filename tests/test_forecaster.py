@@ -100,11 +100,26 @@ def test_own_column_names_and_past_only_inputs_are_read():
     columns = columns_of({"a": 90})
     table = pl.DataFrame({"Day": columns["ds"], "Sales": columns["y"], "Rain": values_of(5, 90)})
     model = forecaster().fit(table, time="Day", target="Sales", inputs=["Rain"])
-    assert model.model_.inputs == ("Rain",)
+    assert model.model_.reads("past") == model.model_.config.data.inputs == ("Rain",)
     assert len(model.predict(20)) == 20
     lacking = panel_from_frame(table, time="Day", target="Sales")
     with pytest.raises(DataError, match="the model reads Rain"):
         forecast_panel(model.model_, lacking, 5)
+
+
+def test_columns_are_read_in_the_roles_they_are_given():
+    columns = columns_of({"a": 90, "b": 60})
+    rng = np.random.default_rng(0)
+    columns |= {"rain": values_of(5, 150), "price": rng.normal(size=150), "day": ["open", "shut", "open"] * 50}
+    columns |= {"town": ["Bonn"] * 90 + ["Kiel"] * 60, "area": [120.0] * 90 + [80.0] * 60}
+    fitted = forecaster().fit(pa.table(columns), inputs=["rain"], known=["price", "day"], static=["town", "area"])
+    model, data = fitted.model_, fitted.model_.config.data
+    assert (model.reads("past"), model.reads("known")) == (("rain",), ("price", "day")) == (data.inputs, data.known)
+    assert model.reads("static") == data.static == ("town", "area")
+    assert {column.name: column.categories for column in model.columns if column.categories} == {
+        "day": ("open", "shut"),
+        "town": ("Bonn", "Kiel"),
+    }
 
 
 # ------------------------------------------------------------------------------------------- nothing from the future
@@ -229,8 +244,8 @@ def test_a_level_that_is_not_offered_is_refused_with_the_list(fitted):
         fitted.predict(5, level=[80, 81])
 
 
-def test_known_future_values_are_refused(fitted):
-    with pytest.raises(SettingsError, match="no inputs that are known ahead"):
+def test_known_future_values_are_refused_where_none_are_read(fitted):
+    with pytest.raises(SettingsError, match="no columns that are known in advance"):
         fitted.predict(5, future=pa.table({"x": [1]}))
 
 

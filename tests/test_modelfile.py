@@ -5,6 +5,8 @@ import errno
 import json
 import os
 import pickle
+from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,21 +16,32 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 from gatecast.config import QUANTILES, NetworkConfig, RunConfig, TrainingConfig
+from gatecast.covariates import Column, column_from, widths_of
 from gatecast.errors import ModelFileError, OutputError
 from gatecast.modelfile import FORMAT, Model, load_model, save_model, write_atomically
 from gatecast.network import Network, export
-from gatecast.predictor import predict_many
+from gatecast.panel import panel_from_arrays
+from gatecast.predictor import forecast_panel, predict_many
 from gatecast.runtime import weights_from_arrays
-from gatecast.scaling import Fixed, Running
+from gatecast.scaling import Covariates, Fixed, Running
+
+GOLDEN = Path(__file__).parent / "golden"
+ALL_ROLES = (
+    Column("volume", "past", lowest=0.0, highest=9.0),
+    Column("weather", "past", ("rain", "sun")),
+    Column("price", "known", (), 2.0, 0.5, 1.0, 3.0),
+    Column("day", "known", ("holiday", "workday", "bridge")),
+    Column("area", "static", (), 10.0, 3.0, 5.0, 15.0),
+)
 
 
-def make_model(scaling=None, inputs=(), layers=2):
+def make_model(scaling=None, columns=(), layers=2):
     rng = np.random.default_rng(0)
-    arrays = export(Network(NetworkConfig(units=4, layers=layers), len(inputs)))
+    arrays = export(Network(NetworkConfig(units=4, layers=layers), widths_of(columns)))
     weights = weights_from_arrays({name: rng.normal(scale=0.3, size=array.shape) for name, array in arrays.items()})
     config = RunConfig(network=NetworkConfig(units=4, layers=layers), training=TrainingConfig(horizon=12, seed=7))
     widening = 1 + rng.random((5, len(QUANTILES)))
-    return Model(weights, scaling or Running((4, 28)), config, widening, tuple(inputs), {"data": {"steps": 99}})
+    return Model(weights, scaling or Running((4, 28)), config, widening, columns, {"data": {"steps": 99}})
 
 
 @pytest.fixture
@@ -66,19 +79,52 @@ def refused(path, pattern):
 
 
 @pytest.mark.parametrize("scaling", [Running((1,)), Running((4, 28)), Fixed((7,), 3.0, 2.0, 0.5, (0.7,))])
-@pytest.mark.parametrize("inputs", [(), ("volume",)])
-def test_a_loaded_model_forecasts_as_the_saved_one(path, scaling, inputs):
-    model = make_model(scaling, inputs)
+@pytest.mark.parametrize("columns", [(), ALL_ROLES[:1], ALL_ROLES])
+def test_a_loaded_model_forecasts_as_the_saved_one(path, scaling, columns):
+    model = make_model(scaling, columns)
     save_model(model, path)
     loaded = load_model(path)
-    assert (loaded.scaling, loaded.inputs, loaded.config, loaded.card) == (scaling, inputs, model.config, model.card)
-    values = 10 + np.random.default_rng(1).normal(size=(2, 80)).cumsum(1)
-    further = np.random.default_rng(2).normal(size=(1, 2, 80)) if inputs else None
-    one, other = (predict_many(m, values, np.array([40, 79]), 30, further) for m in (model, loaded))
+    assert (loaded.scaling, loaded.columns, loaded.config, loaded.card) == (scaling, columns, model.config, model.card)
+    rng = np.random.default_rng(1)
+    values, widths = 10 + rng.normal(size=(2, 80)).cumsum(1), widths_of(columns)
+    more = Covariates(
+        rng.normal(size=(widths.past, 2, 80)) if widths.past else None,
+        rng.normal(size=(widths.known, 2, 110)) if widths.known else None,
+        rng.normal(size=(widths.static, 2)) if widths.static else None,
+    )
+    one, other = (predict_many(m, values, np.array([40, 79]), 30, more) for m in (model, loaded))
     np.testing.assert_allclose(other, one, rtol=1e-4, atol=1e-4)  # weights are kept in float32
     save_model(loaded, path)
-    again = predict_many(load_model(path), values, np.array([40, 79]), 30, further)
+    again = predict_many(load_model(path), values, np.array([40, 79]), 30, more)
     assert np.array_equal(again, other)  # and from there on nothing is lost
+
+
+@pytest.mark.parametrize("column", ALL_ROLES, ids=lambda column: column.name)
+def test_a_column_is_rebuilt_from_its_plain_values(column):
+    assert column_from(json.loads(json.dumps(column.as_dict()))) == column
+
+
+@pytest.mark.parametrize("version", range(1, FORMAT + 1))
+def test_a_file_of_every_format_is_read_and_forecasts_as_when_it_was_written(version):
+    model = load_model(GOLDEN / f"model-format-{version}.safetensors")
+    table, header = contents(GOLDEN / f"forecast-format-{version}.safetensors")
+    under = {
+        role: {name.removeprefix(role): column for name, column in table.items() if name.startswith(role)}
+        for role in ("inputs.", "known.", "static.", "future.")
+    }
+    panel = replace(
+        panel_from_arrays(table["values"], inputs=under["inputs."]),
+        known=under["known."],
+        static=under["static."],
+        categories={name: tuple(words) for name, words in json.loads(header["words"]).items()},
+    )
+    made = forecast_panel(model, panel, len(table["forecast_HQ"]), under["future."])[0]
+    # an input is float32, so a last bit of float64 elsewhere may show as one of float32 in it
+    np.testing.assert_allclose(made, table["forecast_HQ"], rtol=0, atol=1e-6 * np.abs(made).max())
+    roles = {"past": ("rain",), "known": ("price", "day"), "static": ("area", "town")} if version > 1 else {}
+    assert all(model.reads(role) == names for role, names in roles.items())
+    if version == 1:
+        assert model.columns == (Column("rain", "past"),)
 
 
 def test_a_model_without_widening_has_none_when_loaded(path):
@@ -148,7 +194,7 @@ def test_text_in_the_header_is_never_executed(written, tmp_path, monkeypatch):
         raise AssertionError("a model file was executed")
 
     spring = f"__import__('os').mkdir({str(tmp_path / 'sprung')!r})"
-    for field in ("scaling", "config", "inputs", "card"):
+    for field in ("scaling", "config", "columns", "card"):
         save_model(make_model(), written)
         rewrite(written, change_header={field: spring})
         with monkeypatch.context() as patch:
@@ -194,11 +240,10 @@ def test_a_missing_array_is_named(written, name):
     refused(written, rf"incomplete.*{name}")
 
 
-@pytest.mark.parametrize("field", ["scaling", "config", "inputs", "card"])
+@pytest.mark.parametrize("field", ["scaling", "config", "columns", "card"])
 @pytest.mark.parametrize("text", [None, "", "{", "[1, 2]", "3", '{"units": 4}'])
 def test_a_header_that_cannot_be_read_is_refused(written, field, text):
-    sound = {"inputs": "[1, 2]", "card": '{"units": 4}'}
-    if sound.get(field) == text and field == "card":
+    if (field, text) == ("card", '{"units": 4}'):
         pytest.skip("a card may say anything")
     rewrite(written, change_header={field: text})
     refused(written, "format|incomplete")
@@ -249,9 +294,46 @@ def test_a_network_without_layers_is_refused(written):
     refused(written, "no LSTM layer")
 
 
-def test_inputs_that_the_weights_do_not_read_are_refused(written):
-    rewrite(written, change_header={"inputs": '["volume"]'})
+@pytest.mark.parametrize("column", ALL_ROLES, ids=lambda column: column.name)
+def test_columns_that_the_weights_do_not_read_are_refused(written, column):
+    rewrite(written, change_header={"columns": json.dumps([column.as_dict()])})
     refused(written, "layer.0.input_CK")
+
+
+def test_a_known_future_column_that_only_the_lstm_reads_is_refused(path):
+    save_model(make_model(columns=ALL_ROLES[:1]), path)
+    rewrite(path, change_header={"columns": json.dumps([replace(ALL_ROLES[0], role="known").as_dict()])})
+    refused(path, "head.question_FE")
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"role": "future"}, "has the role 'future'"),
+        ({"colour": "red"}, "colour"),
+        ({"categories": None}, "not iterable"),
+        ({"categories": [3]}, "has the name or word 3"),
+        ({"name": 3}, "has the name or word 3"),
+        ({"centre": "two"}, "has the number 'two'"),
+        ({"centre": float("nan")}, "has the number nan"),
+        ({"spread": None}, "has the number None"),
+        ({"spread": 0.0}, "has the spread 0"),
+        ({"highest": float("inf")}, "has the number inf"),
+        ({"lowest": [1]}, r"has the number \[1\]"),
+    ],
+)
+def test_a_column_that_says_nonsense_is_refused(path, change, said):
+    save_model(make_model(columns=ALL_ROLES[:1]), path)
+    rewrite(path, change_header={"columns": json.dumps([ALL_ROLES[0].as_dict() | change])})
+    refused(path, said)
+
+
+def test_inputs_of_the_first_format_that_the_weights_do_not_read_are_refused(path):
+    arrays, header = contents(GOLDEN / "model-format-1.safetensors")
+    for text in ("[]", '["rain", "sun"]', None, "3", "{"):
+        kept = {name: value for name, value in (header | {"inputs": text}).items() if value is not None}
+        save_file(arrays, path, metadata=kept)
+        refused(path, "incomplete")
 
 
 # ------------------------------------------------------------------------------------------- written whole or not

@@ -1,4 +1,4 @@
-"""One arithmetic: the network in NumPy is the network in torch, step by step or at once, and it is that of v1."""
+"""One arithmetic: the network in NumPy is the network in torch, step by step or at once, and as golden as ever."""
 
 import json
 import runpy
@@ -13,28 +13,27 @@ from safetensors import safe_open
 
 from gatecast import cell, runtime
 from gatecast.config import MEDIAN, QUANTILES, NetworkConfig, RunConfig, TrainingConfig
+from gatecast.covariates import Widths
 from gatecast.modelfile import Model
 from gatecast.network import Network, export, pinball_loss, to_tensors
 from gatecast.predictor import predict_many
 from gatecast.runtime import AGE, answer, in_units, read, step, weights_from_arrays, weights_to_arrays, widen
-from gatecast.scaling import CANDIDATES, CHANNELS, Question, Running, ask, scale_series, scaling_from
+from gatecast.scaling import CANDIDATES, CHANNELS, Covariates, Question, Running, ask, scale_series, scaling_from
 
-GOLDEN = Path(__file__).parent / "golden" / "v1.safetensors"
+GOLDEN = Path(__file__).parent / "golden"
 WRITE_GOLDEN = Path(__file__).parents[1] / "scripts" / "write_golden.py"
 SEASONS = ((1,), (7,), (4, 28))
 
 
-def random_weights(seed=0, units=6, layers=1, inputs=0, scale=0.4):
-    arrays = export(Network(NetworkConfig(units=units, layers=layers), inputs))
+def random_weights(seed=0, units=6, layers=1, widths=None, scale=0.4):
+    arrays = export(Network(NetworkConfig(units=units, layers=layers), widths))
     rng = np.random.default_rng(seed)
     return weights_from_arrays({name: rng.normal(scale=scale, size=array.shape) for name, array in arrays.items()})
 
 
-def to_network(weights):
+def to_network(weights, widths=None):
     """The torch network with these weights: the reverse of export."""
-    channels = weights.layers[0].input_CK.shape[0]
-    shape = NetworkConfig(units=weights.units, layers=len(weights.layers))
-    network = Network(shape, (channels - len(CHANNELS)) // 3)
+    network = Network(NetworkConfig(units=weights.units, layers=len(weights.layers)), widths)
     head = weights.head
     pairs = [
         *((layer.weight_ih_l0, ours.input_CK.T) for layer, ours in zip(network.layers, weights.layers, strict=True)),
@@ -97,7 +96,7 @@ def test_torch_and_numpy_say_the_same(layers, seasons):
 
 
 def test_export_is_read_back_as_the_same_network():
-    network = Network(NetworkConfig(units=5, layers=2), inputs=1)
+    network = Network(NetworkConfig(units=5, layers=2), Widths(1, 2, 3))
     with torch.no_grad():
         for parameter in network.parameters():
             parameter.add_(0.1 * torch.arange(parameter.numel()).view_as(parameter) / parameter.numel())
@@ -110,7 +109,7 @@ def test_export_is_read_back_as_the_same_network():
     parameters = sum(parameter.numel() for parameter in network.parameters())
     second_biases = 2 * 4 * 5  # torch keeps two biases where one says all
     assert sum(array.size for array in arrays.values()) == parameters - second_biases
-    again = export(to_network(weights))
+    again = export(to_network(weights, Widths(1, 2, 3)))
     assert all(np.array_equal(array, again[name]) for name, array in arrays.items())
 
 
@@ -253,8 +252,8 @@ def test_the_pinball_loss_of_the_median_is_half_the_absolute_error():
 # ------------------------------------------------------------------------------------------- golden vectors
 
 
-def golden():
-    with safe_open(GOLDEN, framework="numpy") as file:
+def golden(version):
+    with safe_open(GOLDEN / f"{version}.safetensors", framework="numpy") as file:
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a dict)
         return arrays, {name: scaling_from(json.loads(text)) for name, text in file.metadata().items()}
 
@@ -274,23 +273,33 @@ def golden_origins(arrays):
     return np.repeat(np.arange(series), len(origins)), np.tile(origins, series)
 
 
+def golden_columns(arrays):
+    """The columns beside the target; those of v1 are past-only."""
+    if "further_PBT" in arrays:
+        return Covariates(arrays["further_PBT"])
+    return Covariates(*(arrays[name] for name in Covariates._fields))
+
+
 def whole_forecast(arrays, scaling):
     """Values in, widened quantiles out: a direct horizon of 8, run on to 20."""
     values = arrays["values_BT"]
     config = RunConfig(training=TrainingConfig(horizon=8))
-    model = Model(golden_weights(arrays), scaling, config, arrays["widening_KQ"], ("further",))
-    return predict_many(model, values, np.array([values.shape[1] - 1]), 20, arrays["further_PBT"])[:, 0]
+    model = Model(golden_weights(arrays), scaling, config, arrays["widening_KQ"])
+    return predict_many(model, values, np.array([values.shape[1] - 1]), 20, golden_columns(arrays))[:, 0]
 
 
 CASES = ("running", "running_no_season", "fixed")
+WIDTHS = {"v1": Widths(1), "v2": Widths(1, 2, 1)}
+every_version = pytest.mark.parametrize("version", WIDTHS)
 
 
+@every_version
 @pytest.mark.parametrize("name", CASES)
-def test_every_stage_matches_the_golden_vectors(name):
-    arrays, scalings = golden()
+def test_every_stage_matches_the_golden_vectors(version, name):
+    arrays, scalings = golden(version)
     assert set(scalings) == set(CASES)
     weights = golden_weights(arrays)
-    scaled = scale_series(arrays["values_BT"], scalings[name], arrays["further_PBT"])
+    scaled = scale_series(arrays["values_BT"], scalings[name], golden_columns(arrays))
     rows, origins = golden_origins(arrays)
     question = ask(scaled, rows, origins, arrays["steps_K"], scalings[name].seasons)
     h_BTD, _ = read(weights, scaled.inputs_BTC.astype(np.float64))
@@ -314,16 +323,17 @@ def test_every_stage_matches_the_golden_vectors(name):
         assert np.abs(array.astype(float) - expected).max() <= limit * max(1, np.abs(expected).max()), part
 
 
+@every_version
 @pytest.mark.parametrize("name", CASES)
-def test_the_network_alone_matches_the_golden_vectors_in_numpy_and_in_torch(name):
-    arrays, _ = golden()
+def test_the_network_alone_matches_the_golden_vectors_in_numpy_and_in_torch(version, name):
+    arrays, _ = golden(version)
     weights, question = golden_weights(arrays), golden_question(arrays, name)
     rows, origins = golden_origins(arrays)
     inputs, expected = arrays[f"{name}.inputs_BTC"], arrays[f"{name}.quantiles_NKQ"]
     h_BTD, _ = read(weights, inputs.astype(np.float64))
     np.testing.assert_allclose(h_BTD, arrays[f"{name}.h_BTD"], rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(answer(weights.head, h_BTD[rows, origins], question), expected, rtol=1e-12, atol=1e-12)
-    _, in_single = in_torch(to_network(weights), inputs, rows, origins, question)
+    _, in_single = in_torch(to_network(weights, WIDTHS[version]), inputs, rows, origins, question)
     np.testing.assert_allclose(in_single, expected, rtol=1e-5, atol=1e-5)
 
 
@@ -344,7 +354,7 @@ def no_head_bias(weights):
 
 @pytest.mark.parametrize("broken", [wrong_gate_order, no_gate_bias, no_head_bias])
 def test_a_wrong_network_does_not_match_the_golden_vectors(broken):
-    arrays, _ = golden()
+    arrays, _ = golden("v1")
     weights, question = broken(golden_weights(arrays)), golden_question(arrays, "running")
     rows, origins = golden_origins(arrays)
     h_BTD, _ = read(weights, arrays["running.inputs_BTC"].astype(np.float64))
@@ -354,10 +364,10 @@ def test_a_wrong_network_does_not_match_the_golden_vectors(broken):
 
 def test_the_script_still_writes_the_golden_vectors(tmp_path):
     """What is committed is what the script makes; the arithmetic has not moved since."""
-    written = tmp_path / "again.safetensors"
-    runpy.run_path(str(WRITE_GOLDEN))["main"](written)
-    arrays, _ = golden()
-    with safe_open(written, framework="numpy") as file:
-        assert set(file.keys()) == set(arrays)
-        for name, array in arrays.items():
-            np.testing.assert_allclose(file.get_tensor(name), array, rtol=1e-6, atol=1e-6)
+    runpy.run_path(str(WRITE_GOLDEN))["main"](tmp_path)
+    assert {place.name for place in tmp_path.iterdir()} < {place.name for place in GOLDEN.iterdir()}
+    for place in tmp_path.iterdir():
+        with safe_open(place, framework="numpy") as again, safe_open(GOLDEN / place.name, framework="numpy") as kept:
+            assert set(again.keys()) == set(kept.keys())
+            for name in kept.keys():  # noqa: SIM118 (it is not a dict)
+                np.testing.assert_allclose(again.get_tensor(name), kept.get_tensor(name), rtol=1e-6, atol=1e-6)

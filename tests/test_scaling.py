@@ -7,17 +7,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from gatecast.covariates import Widths
 from gatecast.scaling import (
     CANDIDATES,
     CHANNELS,
     FEATURES,
     FLOOR,
     INPUT_CHANNELS,
+    KNOWN_FEATURES,
+    KNOWN_FLOOR,
     PATH,
     SIZE_RATE,
+    SLOW_RATE,
+    STATIC_CHANNELS,
+    Covariates,
     Fixed,
     Running,
     ask,
+    channels_for,
+    features_for,
     fixed_from,
     question_from,
     scale_series,
@@ -48,7 +56,8 @@ def channel(scaled, name):
 
 
 def arrays_of(scaled):
-    return [scaled.inputs_BTC, scaled.level_BT, scaled.scale_BT, scaled.last_BT, *scaled.newest_BT]
+    moving = () if scaled.known is None else (*scaled.known.mean_JBT, *scaled.known.spread_JBT)
+    return [scaled.inputs_BTC, scaled.level_BT, scaled.scale_BT, scaled.last_BT, *scaled.newest_BT, *moving]
 
 
 both_kinds = pytest.mark.parametrize("kind", KINDS)
@@ -63,14 +72,16 @@ all_seasons = pytest.mark.parametrize("seasons", SEASONS)
 @few
 @given(seed=st.integers(0, 10_000), t=st.integers(0, STEPS - 2), size=st.sampled_from([1.0, 1e12, 1e150]))
 def test_values_after_t_change_nothing_up_to_t(kind, seasons, seed, t, size):
-    values, further = make_series(seed), make_series(seed + 1)[None]
+    values, further = make_series(seed), np.stack([make_series(seed + 1), make_series(seed + 2)])
     scaling = scaling_for(kind, seasons, values[:, :50])
     rng = np.random.default_rng(seed)
     changed, further_changed = values.copy(), further.copy()
     for array in (changed, further_changed):
         later = array[..., t + 1 :]
         later[...] = np.where(rng.random(later.shape) < 0.3, np.nan, size * rng.normal(size=later.shape))
-    before, after = scale_series(values, scaling, further), scale_series(changed, scaling, further_changed)
+    before, after = (
+        scale_series(y, scaling, Covariates(x[:1], x[1:])) for y, x in ((values, further), (changed, further_changed))
+    )
     for one, other in zip(arrays_of(before), arrays_of(after), strict=True):
         assert np.array_equal(one[:, : t + 1], other[:, : t + 1], equal_nan=True)
     assert not np.array_equal(before.inputs_BTC, after.inputs_BTC)  # the comparison can fail
@@ -80,10 +91,11 @@ def test_values_after_t_change_nothing_up_to_t(kind, seasons, seed, t, size):
 @all_seasons
 def test_a_series_cut_short_is_scaled_as_the_whole_one(kind, seasons):
     values, further = make_series(3, steps=400), make_series(4, steps=400)[None]
+    more = Covariates(further, further)
     scaling = scaling_for(kind, seasons, values)
-    whole = scale_series(values, scaling, further)
+    whole = scale_series(values, scaling, more)
     for end in (1, 2, 7, 128, 129, 333):
-        short = scale_series(values[:, :end], scaling, further[..., :end])
+        short = scale_series(values[:, :end], scaling, more.until(end))
         for one, other in zip(arrays_of(short), arrays_of(whole), strict=True):
             np.testing.assert_allclose(one, other[:, :end], rtol=1e-6 if one.dtype == np.float32 else 1e-12, atol=1e-12)
 
@@ -103,12 +115,49 @@ def test_a_question_reads_nothing_after_its_origin(kind, seasons):
 
 def test_a_past_only_input_is_read_up_to_now_and_touches_no_other_channel():
     values, further = make_series(6), make_series(7)[None]
-    plain, scaled = scale_series(values, Running()), scale_series(values, Running(), further)
+    plain, scaled = scale_series(values, Running()), scale_series(values, Running(), Covariates(further))
     assert scaled.inputs_BTC.shape[-1] == len(CHANNELS) + INPUT_CHANNELS
     assert np.array_equal(scaled.inputs_BTC[..., : len(CHANNELS)], plain.inputs_BTC)
     seen = np.isfinite(further[0])
     assert np.array_equal(scaled.inputs_BTC[..., -1] == 1, seen)
     assert not scaled.inputs_BTC[..., -3:][~seen].any()
+
+
+def test_a_known_future_column_is_read_as_a_past_only_one_where_it_moves_more_than_its_floor():
+    values, column = make_series(6), make_series(7)[None]
+    past, known = (scale_series(values, Running(), more) for more in (Covariates(column), Covariates(None, column)))
+    began = np.cumsum(np.isfinite(column[0]), axis=1) > 1  # the first value is all there is of the mean
+    assert (known.known.spread_JBT >= KNOWN_FLOOR).all()
+    above = began & (known.known.spread_JBT[0] > KNOWN_FLOOR)
+    assert above.sum() > 200
+    assert np.array_equal(past.inputs_BTC[above], known.inputs_BTC[above])
+
+
+def test_what_comes_after_the_end_of_a_series_is_no_part_of_its_inputs():
+    values, known = make_series(6, steps=80), make_series(7, steps=120)[None]
+    one, other = (scale_series(values, Running(), Covariates(None, x)) for x in (known, known[..., :80]))
+    assert np.array_equal(one.inputs_BTC, other.inputs_BTC)
+    assert one.known.value_JBT.shape[2] == 120
+
+
+def test_a_static_column_is_one_constant_channel_and_nothing_where_it_is_missing():
+    values = make_series(6)
+    scaled = scale_series(values, Running(), Covariates(static_GB=np.array([[3.0, np.inf], [np.nan, 0.5]])))
+    assert scaled.inputs_BTC.shape[-1] == len(CHANNELS) + 2 * STATIC_CHANNELS
+    expected = np.arcsinh(np.array([[3.0, 0.0], [0.0, 0.5]]))
+    np.testing.assert_allclose(scaled.inputs_BTC[..., -2:], np.tile(expected[:, None], (1, STEPS, 1)), rtol=1e-6)
+
+
+@pytest.mark.parametrize("widths", [Widths(), Widths(2, 0, 0), Widths(0, 3, 0), Widths(0, 0, 2), Widths(1, 2, 3)])
+def test_channels_and_features_are_as_many_as_is_said(widths):
+    values = make_series(6)
+    past, known = (np.stack([values] * count) if count else None for count in widths[:2])
+    static = np.ones((widths.static, 2)) if widths.static else None
+    scaled = scale_series(values, Running(), Covariates(past, known, static))
+    question = ask(scaled, np.array([0, 1]), np.array([50, 149]), np.arange(1, 9), (1,))
+    moving = INPUT_CHANNELS * (widths.past + widths.known)
+    assert scaled.inputs_BTC.shape[-1] == channels_for(widths) == len(CHANNELS) + moving + widths.static
+    assert question.features_NKF.shape[-1] == features_for(widths) == FEATURES + KNOWN_FEATURES * widths.known
 
 
 # ------------------------------------------------------------------------------------------- size
@@ -178,7 +227,7 @@ def test_every_series_has_finite_inputs_and_questions(kind, seasons, name):
     values = series_of_every_kind()[name][None]
     if kind == "fixed" and not np.isfinite(values).any():
         pytest.skip("there is nothing to take a fixed scaling from")
-    scaled = scale_series(values, scaling_for(kind, seasons, values), np.stack([values]))
+    scaled = scale_series(values, scaling_for(kind, seasons, values), Covariates(values[None], values[None]))
     for array in (scaled.inputs_BTC, scaled.level_BT, scaled.scale_BT):
         assert np.isfinite(array).all()
     assert (scaled.scale_BT >= 0).all()
@@ -259,6 +308,23 @@ def test_level_and_scale_are_what_plain_loops_say(seasons, seed):
             assert scaled.level_BT[row, t] == pytest.approx(level, rel=1e-12, abs=1e-12)
             scale.append(max(long[t] if started[t] else short[t], FLOOR * size[t]))
         np.testing.assert_allclose(scaled.scale_BT[row], scale, rtol=1e-12)
+
+
+def test_the_features_of_a_known_future_column_are_what_plain_loops_say():
+    values = make_series(5)
+    known = np.stack([make_series(8, steps=STEPS + 40), 1e-3 * make_series(9, steps=STEPS + 40)])  # one under its floor
+    rows, origins, steps = np.array([0, 1, 1, 0]), np.array([3, 40, 120, 149]), np.array([1, 2, 30, 41, 60])
+    question = ask(scale_series(values, Running(), Covariates(None, known)), rows, origins, steps, (1,))
+    told_NKJ2 = question.features_NKF[..., FEATURES:].reshape(4, 5, 2, KNOWN_FEATURES)
+    for j, column in enumerate(known):
+        for n, (row, origin) in enumerate(zip(rows, origins, strict=True)):
+            x = column[row]
+            mean = smoothed(x[: origin + 1], SLOW_RATE)
+            spread = max(smoothed(np.abs(x[: origin + 1] - mean), SLOW_RATE)[-1], KNOWN_FLOOR)
+            for k, ahead in enumerate(steps):
+                then = x[origin + ahead] if origin + ahead < len(x) else math.nan
+                expected = [math.asinh(then), math.asinh((then - mean[-1]) / spread)] if math.isfinite(then) else [0, 0]
+                assert told_NKJ2[n, k, j] == pytest.approx(expected, rel=1e-9, abs=1e-9)
 
 
 @all_seasons
@@ -349,7 +415,7 @@ def test_fixed_scaling_is_the_mean_and_spread_of_the_training_part():
 
 def test_the_steps_ahead_are_described_without_the_series():
     one, other = (
-        question_from(np.full((1, 3, CANDIDATES), size), np.array([0.0]), np.array([1.0]), np.array([1, 7, 64]), (7,))
+        question_from(np.full((1, 3, CANDIDATES), size), (np.array([0.0]), np.array([1.0])), np.array([1, 7, 64]), (7,))
         for size in (1.0, 2.0)
     )
     assert np.array_equal(one.features_NKF[..., 6:], other.features_NKF[..., 6:])

@@ -1,18 +1,25 @@
 """A stream is one pass with the state kept: the same inputs, the same state, the same forecasts."""
 
+import json
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors import safe_open
 
 from gatecast.config import MEDIAN, QUANTILES, NetworkConfig, RunConfig, TrainingConfig
+from gatecast.covariates import Column, Widths
+from gatecast.errors import SettingsError
 from gatecast.modelfile import Model
 from gatecast.network import Network, export
 from gatecast.predictor import full_sequence, predict_many, read_series
 from gatecast.runtime import weights_from_arrays
-from gatecast.scaling import Running, fixed_from
+from gatecast.scaling import Covariates, Running, fixed_from, scaling_from
 from gatecast.stream import Stream
 
+GOLDEN = Path(__file__).parent / "golden"
 SEASONS = ((1,), (7,), (4, 28))
 KINDS = ("running", "fixed")
 DIRECT = 16
@@ -30,12 +37,13 @@ def make_series(seed=0, steps=160, missing=0.15):
 def make_model(kind="running", seasons=(7,), inputs=0, layers=1, direct=DIRECT, seed=0):
     """A model with random weights of the size that training gives, and intervals that are widened."""
     rng = np.random.default_rng(seed)
-    arrays = export(Network(NetworkConfig(units=6, layers=layers), inputs))
+    arrays = export(Network(NetworkConfig(units=6, layers=layers), Widths(inputs)))
     weights = weights_from_arrays({name: rng.normal(scale=0.3, size=array.shape) for name, array in arrays.items()})
     scaling = Running(seasons) if kind == "running" else fixed_from(make_series()[:100], seasons)
     config = RunConfig(training=TrainingConfig(horizon=direct))
     widening = 1 + rng.random((3 * direct, len(QUANTILES)))
-    return Model(weights, scaling, config, widening, tuple(f"input {number}" for number in range(inputs)))
+    columns = tuple(Column(f"input {number}", "past") for number in range(inputs))
+    return Model(weights, scaling, config, widening, columns)
 
 
 def streamed(model, values, further=None):
@@ -63,7 +71,7 @@ every_season = pytest.mark.parametrize("seasons", SEASONS)
 def test_the_state_of_a_stream_is_that_of_one_pass(kind, seasons, inputs):
     model, values = make_model(kind, seasons, inputs, layers=2), make_series()
     further = np.stack([make_series(seed) for seed in range(1, inputs + 1)]) if inputs else None
-    scaled, h_STD = read_series(model, values[None], None if further is None else further[:, None])
+    scaled, h_STD = read_series(model, values[None], None if further is None else Covariates(further[:, None]))
     for t, stream in streamed(model, values, further):
         assert stream._level == pytest.approx(scaled.level_BT[0, t], rel=1e-12, abs=1e-12)
         assert stream._scale == pytest.approx(scaled.scale_BT[0, t], rel=1e-12, abs=1e-12)
@@ -102,7 +110,7 @@ def test_the_forecasts_of_a_stream_are_those_of_one_pass(kind, seasons, horizon)
 def test_with_past_only_inputs_and_any_holes_a_stream_is_one_pass(seed, missing, seasons):
     model, values = make_model("running", seasons, inputs=1), make_series(seed, 60, missing)
     further = make_series(seed + 1, 60, 1 - missing)[None]
-    passed = predict_many(model, values[None], np.array([59]), 40, further[:, None])[0, 0]
+    passed = predict_many(model, values[None], np.array([59]), 40, Covariates(further[:, None]))[0, 0]
     *_, (_, stream) = streamed(model, values, further)
     close(stream.forecast(40), passed, np.abs(passed - passed[:, MEDIAN, None]).max(), limit=1e-6)
 
@@ -115,6 +123,49 @@ def test_a_past_only_input_that_is_left_out_is_missing():
         one.update(value)
         other.update(value, hidden[:, t])
     assert np.array_equal(one.forecast(20), other.forecast(20))
+
+
+def golden_stream(version, name, row):
+    """The golden series ``row``, what stands beside it, and a stream of the golden model."""
+    with safe_open(GOLDEN / f"{version}.safetensors", framework="numpy") as file:
+        arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is not a dict)
+        scaling = scaling_from(json.loads(file.metadata()[name]))
+    past_PT = arrays["further_PBT" if version == "v1" else "past_PBT"][:, row]
+    known_JT = arrays["known_JBT"][:, row] if version == "v2" else np.zeros((0, 48 + 64))
+    static_G = arrays["static_GB"][:, row] if version == "v2" else np.zeros(0)
+    roles = {"past": past_PT, "known": known_JT, "static": static_G}
+    columns = tuple(Column(f"{role} {place}", role) for role, part in roles.items() for place in range(len(part)))
+    named = {key.removeprefix("weights."): part for key, part in arrays.items() if key.startswith("weights.")}
+    config = RunConfig(training=TrainingConfig(horizon=8))
+    model = Model(weights_from_arrays(named), scaling, config, arrays["widening_KQ"], columns)
+    return Stream(model, static_G), arrays["values_BT"][row], past_PT, known_JT, arrays[f"{name}.forecast_SHQ"][row]
+
+
+@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("name", ["running", "running_no_season", "fixed"])
+def test_a_stream_gives_the_golden_forecasts(version, name):
+    for row in range(2):
+        stream, values, past_PT, known_JT, expected = golden_stream(version, name, row)
+        for t, value in enumerate(values):
+            stream.update(value, past_PT[:, t], known_JT[:, t])
+        made = stream.forecast(20, known_JT[:, len(values) :][:, :20].T)
+        close(made, expected, np.abs(expected).max(), limit=1e-6)
+
+
+def test_known_values_of_another_shape_than_the_horizon_are_refused():
+    stream, *_, known_JT, _ = golden_stream("v2", "running", 0)
+    for given_HJ in (None, known_JT[:, :20], known_JT[:, :19].T, known_JT[:1, :20].T):
+        with pytest.raises(
+            SettingsError, match=r"reads 2 column\(s\) in advance; give their 20 next values, \(20, 2\)"
+        ):
+            stream.forecast(20, given_HJ)
+
+
+def test_static_numbers_of_another_count_are_refused():
+    stream, *_ = golden_stream("v2", "running", 0)
+    for given_G in ((), (1.0, 2.0)):
+        with pytest.raises(SettingsError, match=rf"reads 1 static number\(s\), {len(given_G)} are given"):
+            Stream(stream._model, given_G)
 
 
 # ------------------------------------------------------------------------------------------- a stream's state
@@ -149,7 +200,7 @@ def test_a_forecast_changes_nothing():
 
 def test_nothing_in_a_stream_grows_with_its_history():
     def held(stream):
-        parts = [stream, *stream._seasons, stream._size, *stream._further]
+        parts = [stream, *stream._seasons, stream._size, *stream._past, *stream._known]
         slots = [getattr(part, name) for part in parts for name in getattr(part, "__slots__", None) or vars(part) or ()]
         return sum(part.size for part in slots if isinstance(part, np.ndarray)) + sum(
             len(part) for part in slots if isinstance(part, list)

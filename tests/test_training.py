@@ -10,10 +10,12 @@ from gatecast.modelfile import Model
 from gatecast.network import Network, export
 from gatecast.predictor import predict_many
 from gatecast.runtime import weights_from_arrays
-from gatecast.scaling import Running, fixed_from
+from gatecast.scaling import Covariates, Running, fixed_from
+from gatecast.supply import Given, Part
 from gatecast.training import CHECKS, Adam, flatten, one_cycle, train, updates_for
 
 SMALL = NetworkConfig(units=6)
+FIELDS = dict(zip(("past", "known", "static"), Covariates._fields, strict=True))
 
 
 def make_series(seed=0, steps=260, series=1):
@@ -36,9 +38,10 @@ def settings(**changes):
     )
 
 
-def fit(values=None, training=200, shape=SMALL, scaling=None, further=None, progress=None, **changes):
+def fit(values=None, training=200, shape=SMALL, scaling=None, more=None, progress=None, **changes):
     values = make_series() if values is None else values
-    return train(values, training, scaling or Running((7,)), (shape, settings(**changes)), further, progress)
+    source = Given(Part(values, training, more))
+    return train(source, scaling or Running((7,)), (shape, settings(**changes)), progress)
 
 
 def same(one, other):
@@ -98,13 +101,15 @@ def test_the_series_are_not_changed():
 
 
 @pytest.mark.parametrize("context", [32, 500])
-def test_values_after_the_training_part_move_no_weight(context):
+@pytest.mark.parametrize("beside", [False, True])
+def test_values_after_the_training_part_move_no_weight(context, beside):
     """Without early stopping the last weights are those of all updates, whatever validation says of them."""
     values, changed = make_series(), make_series()
     changed[:, 200:] = 1e3 * np.random.default_rng(1).normal(size=changed[:, 200:].shape)
     seen = [], []
     for series, losses in zip((values, changed), seen, strict=True):
-        fit(series, progress=lambda p, losses=losses: losses.append(p.loss), context=context, updates=20)
+        more = Covariates(series[None], series[None] ** 2, np.ones((1, 1))) if beside else None
+        fit(series, more=more, progress=lambda p, losses=losses: losses.append(p.loss), context=context, updates=20)
     shorter = min(len(losses) for losses in seen)
     assert shorter >= 8  # patience ends neither run before this
     assert seen[0][:shorter] == seen[1][:shorter]  # bit for bit: not one gradient was another
@@ -167,7 +172,7 @@ def asked_of_nothing():
     from gatecast.network import to_tensors
     from gatecast.scaling import CANDIDATES, question_from
 
-    question = question_from(np.zeros((1, 2, CANDIDATES)), np.zeros(1), np.ones(1), np.array([1, 2]), (1,))
+    question = question_from(np.zeros((1, 2, CANDIDATES)), (np.zeros(1), np.ones(1)), np.array([1, 2]), (1,))
     return to_tensors(question, torch.device("cpu"))
 
 
@@ -299,11 +304,26 @@ def test_training_on_a_short_series_works():
         assert np.isfinite(trained.validation)
 
 
-def test_past_only_inputs_are_learnt_from():
-    values, further = make_series(), np.random.default_rng(4).normal(size=(1, 1, 260))
-    one, other = fit(values, further=further), fit(values, further=2 + further**3)
-    assert one.arrays["layer.0.input_CK"].shape[0] == fit(values).arrays["layer.0.input_CK"].shape[0] + 3
-    assert not same(one.arrays, other.arrays)
+@pytest.mark.parametrize(("role", "channels", "features"), [("past", 3, 0), ("known", 3, 2), ("static", 1, 0)])
+def test_columns_of_every_role_are_learnt_from(role, channels, features):
+    values, rng = make_series(series=2), np.random.default_rng(4)
+    column = rng.normal(size=(1, 2) if role == "static" else (1, 2, 260))
+    plain, one, other = (
+        fit(values, more=None if column is None else Covariates(**{FIELDS[role]: column})).arrays
+        for column in (None, column, 2 + column**3)
+    )
+    assert len(one["layer.0.input_CK"]) == len(plain["layer.0.input_CK"]) + channels
+    assert len(one["head.question_FE"]) == len(plain["head.question_FE"]) + features
+    assert not same(one, other)
+
+
+@pytest.mark.parametrize("role", ["past", "known", "static"])
+def test_what_is_missing_from_a_column_harms_no_training(role):
+    values, rng = make_series(series=2), np.random.default_rng(4)
+    column = rng.normal(size=(1, 2) if role == "static" else (1, 2, 260))
+    for missing in (rng.random(column.shape) < 0.4, np.ones(column.shape, bool)):
+        trained = fit(values, more=Covariates(**{FIELDS[role]: np.where(missing, np.nan, column)}), readout=True)
+        assert all(np.isfinite(array).all() for array in trained.arrays.values())
 
 
 # ------------------------------------------------------------------------------------------- it learns
@@ -314,7 +334,7 @@ def sine_rmse(**changes):
     values = np.sin(1 + 2 * np.pi * np.arange(1200) / 50)[None]
     scaling = fixed_from(values[:, :900], (1,))
     config = TrainingConfig(**{"context": 100, "horizon": 16, "updates": 150, "readout": True, **changes})
-    trained = train(values, 900, scaling, (NetworkConfig(units=16), config))
+    trained = train(Given(Part(values, 900)), scaling, (NetworkConfig(units=16), config))
     model = Model(weights_from_arrays(trained.arrays), scaling)
     origins = np.arange(1000, 1199)
     made = predict_many(model, values, origins, 1)[0, :, 0, MEDIAN]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatecast.errors import DataError
-from gatecast.scaling import CHANNELS, Fixed, Running, scale_series
+from gatecast.scaling import CHANNELS, FEATURES, Covariates, Fixed, Running, scale_series
 from gatecast.windows import (
     hide_runs,
     pad_left,
@@ -135,10 +135,16 @@ def test_the_truths_of_a_hidden_copy_are_not_hidden():
     assert (batch.truth_NK[late].max(1) == TRAINING - 1).all()
 
 
-def test_values_after_the_training_part_change_no_training_batch():
+@pytest.mark.parametrize("beside", [False, True])
+def test_values_after_the_training_part_change_no_training_batch(beside):
     values, changed = counted(), counted()
     changed[:, TRAINING:] = 1e9 * np.random.default_rng(1).normal(size=changed[:, TRAINING:].shape)
-    one, other = make_set(values=values), make_set(values=changed)
+    more = Covariates(values[None], None, np.ones((1, 3))) if beside else None
+    later = Covariates(changed[None], None, np.ones((1, 3))) if beside else None
+    one, other = (
+        training_set(table, TRAINING, Running((7,)), np.random.default_rng(0), columns)
+        for table, columns in ((values, more), (changed, later))
+    )
     for seed in range(20):
         drawn = [sample(data, 50, 64, (8, 4, 8), 0.5, np.random.default_rng(seed)) for data in (one, other)]
         for left, right in zip(drawn[0], drawn[1], strict=True):
@@ -190,6 +196,35 @@ def test_hidden_copies_stand_after_the_series_and_name_their_source():
     assert np.array_equal(data.scaled.inputs_BTC[:3], plain.inputs_BTC)
     assert not np.array_equal(data.scaled.inputs_BTC[3:], plain.inputs_BTC)
     assert len(make_set(hidden=False).source_S) == 3
+
+
+def columns_of_every_role():
+    rng = np.random.default_rng(4)
+    return Covariates(rng.normal(size=(2, 3, TOTAL)), rng.normal(size=(1, 3, TOTAL)), rng.normal(size=(1, 3)))
+
+
+def test_in_hidden_copies_past_only_columns_have_holes_of_their_own_and_others_have_none():
+    more = columns_of_every_role()
+    data = training_set(counted(), TRAINING, Running((7,)), np.random.default_rng(0), more)
+    plain, copies = data.scaled.inputs_BTC[:3], data.scaled.inputs_BTC[3:]
+    first = len(CHANNELS)
+    observed = [copies[..., place] == 1 for place in (CHANNELS.index("observed"), first + 2, first + 5)]
+    for one, other in ((0, 1), (0, 2), (1, 2)):
+        assert not np.array_equal(observed[one], observed[other])
+    assert (plain[..., [first + 2, first + 5]] == 1).all()
+    assert np.array_equal(plain[..., first + 6 :], copies[..., first + 6 :])  # known-future and static
+    assert np.array_equal(data.scaled.known.value_JBT, np.tile(more.known_JBT, (1, 2, 1)))
+
+
+def test_a_batch_tells_of_the_step_asked_about_what_is_known_in_advance():
+    values = counted(holes=False)
+    values[:, :60] = np.arange(60) + 1000.0 * np.arange(3)[:, None]
+    more = columns_of_every_role()._replace(known_JBT=values[None])  # the column known in advance is the truth itself
+    data = training_set(values, TRAINING, PLAIN, np.random.default_rng(0), more)
+    for hide in (0.0, 1.0):
+        batch = sample(data, 60, 20, (16, 4, 6), hide, np.random.default_rng(1))
+        told = np.sinh(batch.question.features_NKF[..., FEATURES])
+        np.testing.assert_allclose(told[batch.known_NK], batch.truth_NK[batch.known_NK], rtol=1e-9)
 
 
 # ------------------------------------------------------------------------------------------- validation

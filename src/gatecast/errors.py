@@ -54,6 +54,10 @@ class MissingExtraError(GatecastError):
     exit_code = 6
 
 
+class OutsideTraining(UserWarning):
+    """A forecast is asked for where training saw nothing."""
+
+
 def nearest(word: str, known: Iterable[str]) -> str:
     """Return ``" Did you mean 'sine'?"`` for the known word closest to ``word``, or an empty string."""
     by_lower = {name.lower(): name for name in known}

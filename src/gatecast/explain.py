@@ -9,10 +9,11 @@ from __future__ import annotations
 import numpy as np
 
 from gatecast.config import DIRECT_HORIZON, NetworkConfig, TrainingConfig, describe
+from gatecast.covariates import widths_of
 from gatecast.frequency import show_time
 from gatecast.run import Outcome
 from gatecast.runtime import OUTPUTS
-from gatecast.scaling import CHANNELS, FEATURES, INPUT_CHANNELS, PATH
+from gatecast.scaling import CHANNELS, PATH, channels_for
 
 
 def explain(outcome: Outcome) -> str:
@@ -79,8 +80,9 @@ def target_lines(outcome: Outcome) -> list[str]:
 def architecture_lines(outcome: Outcome) -> list[str]:
     """The layers and their weights, as trained."""
     weights = outcome.model.weights
-    inputs = len(outcome.model.inputs)
-    further = f" + {INPUT_CHANNELS * inputs} of {', '.join(outcome.model.inputs)}" if inputs else ""
+    columns = outcome.model.columns
+    more = channels_for(widths_of(columns)) - len(CHANNELS)
+    further = f" + {more} of {', '.join(column.name for column in columns)}" if more else ""
     lines = [f"input      {len(CHANNELS)} numbers per step{further}: value, changes, age, what is missing"]
     for place, layer in enumerate(weights.layers, start=1):
         size = sum(array.size for array in layer)
@@ -92,8 +94,8 @@ def architecture_lines(outcome: Outcome) -> list[str]:
     head = weights.head
     hidden = sum(array.size for array in head[:5])
     lines += [
-        f"head       {weights.units} + {FEATURES} → {head.bias_E.size} → {weights.units}: {hidden:,} weights, "
-        "shared by all steps ahead",
+        f"head       {weights.units} + {head.question_FE.shape[0]} → {head.bias_E.size} → {weights.units}: "
+        f"{hidden:,} weights, shared by all steps ahead",
         f"out        {weights.units} → {OUTPUTS}: {head.out_DO.size + head.out_bias_O.size:,} weights "
         "(mixture of level and last values, correction, width of the intervals)",
         f"path       {weights.units} → {PATH}: {head.path_DJ.size + head.path_bias_J.size:,} weights "

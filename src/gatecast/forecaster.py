@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
@@ -14,13 +16,18 @@ from numpy.typing import NDArray
 
 from gatecast import __version__, predictor
 from gatecast.config import MEDIAN, QUANTILES, DataConfig, NetworkConfig, RunConfig, TrainingConfig
-from gatecast.errors import DataError, SettingsError
-from gatecast.frequency import season_lengths
+from gatecast.covariates import Column, Role, learn_column
+from gatecast.errors import DataError, OutsideTraining, SettingsError
+from gatecast.frames import forecast_table
+from gatecast.frequency import Frequency, season_lengths
+from gatecast.future import read_future
 from gatecast.modelfile import Model, load_model, save_model
-from gatecast.panel import Panel, forecast_frame, panel_from_frame
-from gatecast.predictor import as_arrays, forecast_panel
+from gatecast.panel import Panel, panel_from_frame
+from gatecast.predictor import WHAT_IF, as_arrays, change_future, forecast_panel, outside_training, require_columns
+from gatecast.rows import OTHER
 from gatecast.runtime import weights_from_arrays
 from gatecast.scaling import Floats, Running, Scaling, fixed_from
+from gatecast.supply import MemoryPlanes, Part, Planes, Supply
 from gatecast.training import Progress, Trained, train, updates_for
 
 RACE = 5  # when the scaling is to be chosen, each is given a fifth of the updates first
@@ -35,6 +42,15 @@ class Fitted(NamedTuple):
     race: dict[str, float]  # validation loss of each scaling tried, empty when it was given
     training: int
     validation: int
+
+
+class About(NamedTuple):
+    """What is known of the series beside their numbers."""
+
+    frequency: Frequency
+    columns: tuple[Column, ...]
+    data: DataConfig  # what the columns are called in the user's table
+    card: dict[str, Any]
 
 
 class LSTMForecaster:
@@ -67,19 +83,36 @@ class LSTMForecaster:
         table: Any,
         *,
         time: str | None = None,
-        target: str | None = None,
+        target: str | Sequence[str] | None = None,
         series_id: str | None = None,
         inputs: Sequence[str] = (),
+        known: Sequence[str] = (),
+        static: Sequence[str] = (),
     ) -> Self:
-        """Train on a table: any data frame narwhals knows, long, with one row per series and time.
+        """Train on a table: any data frame narwhals knows, long, with one row per series and time; or a panel.
+
+        Args:
+            table: the table.
+            time: its time column; columns not named are found, see ``panel_from_frame``.
+            target: the column to forecast, or several.
+            series_id: the column that names the series.
+            inputs: further columns, known up to now only.
+            known: columns known in advance.
+            static: columns that stay the same for a series.
 
         Raises:
+            SettingsError: a named column is not there.
             DataError: the table cannot be forecast as it is; the message says where.
         """
-        panel = panel_from_frame(table, time=time, target=target, series_id=series_id, inputs=tuple(inputs))
-        self._like = table
-        steps = int(max(panel.lengths))
-        return self.fit_panel(panel, max(1, round(self.validation * steps)))
+        panel = (
+            table
+            if isinstance(table, Panel)
+            else panel_from_frame(
+                table, time=time, target=target, series_id=series_id, inputs=inputs, known=known, static=static
+            )
+        )
+        self._like = None if isinstance(table, Panel) else table
+        return self.fit_panel(panel, max(1, round(self.validation * float(np.median(panel.lengths)))))
 
     def fit_panel(
         self, panel: Panel, validation_steps: int, progress: Callable[[Progress], None] | None = None
@@ -91,44 +124,91 @@ class LSTMForecaster:
         Raises:
             DataError: no series is long enough to train on.
         """
+        columns = learn_columns(panel, validation_steps)
+        about = About(panel.frequency, columns, data_of(panel), card_of(panel))
+        self.fit_planes(MemoryPlanes(panel, columns), about, validation_steps, progress)
+        self._panel = panel
+        return self
+
+    def fit_planes(
+        self,
+        planes: Planes,
+        about: About,
+        validation_steps: int,
+        progress: Callable[[Progress], None] | None = None,
+    ) -> Self:
+        """Train on series in memory or on disk, see ``supply``; the last steps of each are the validation part.
+
+        Raises:
+            DataError: no series is long enough to train on.
+        """
         shape, config = self.network or NetworkConfig(), self.training or TrainingConfig()
-        values_ST, further_PST = as_arrays(panel)
-        training = values_ST.shape[1] - validation_steps
-        known = np.isfinite(values_ST[:, : max(training, 0)]).sum()
-        if training < 10 or known < 10:
+        longest = int(planes.lengths.max()) - validation_steps
+        seasons = self.season_length or self._usable(season_lengths(about.frequency), longest)
+        supply = Supply(planes, validation_steps, config.context + config.horizon, max(seasons))
+        known = supply.known
+        if longest < 10 or known < 10:
             raise DataError(
                 f"the training part has {known} values; at least 10 are needed "
                 f"before the {validation_steps} validation steps"
             )
-        seasons = self.season_length or self._usable(season_lengths(panel.frequency), training)
-        scaling, race = self._choose_scaling(values_ST, training, seasons, (shape, config), further_PST)
-        trained = train(values_ST, training, scaling, (shape, config), further_PST, progress)
+        scaling, race = self._choose_scaling(supply, seasons, (shape, config))
+        trained = train(supply, scaling, (shape, config), progress)
         weights = weights_from_arrays(trained.arrays)
         settings = RunConfig(
-            data=DataConfig(season_length=seasons, inputs=tuple(panel.inputs)),
+            data=about.data.model_copy(update={"season_length": seasons}),
             network=shape,
             training=config.model_copy(update={"scaling": scaling.as_dict()["kind"], "updates": trained.planned}),
         )
-        plain = Model(weights, scaling, settings, None, tuple(panel.inputs))
-        widening_KQ = widen(plain, values_ST, training, further_PST)
-        self.model_ = Model(weights, scaling, settings, widening_KQ, tuple(panel.inputs), make_card(panel, trained))
-        self.fitted_ = Fitted(trained, race, training, validation_steps)
-        self._panel = panel
+        plain = Model(weights, scaling, settings, None, about.columns)
+        card = {**make_card(trained), "data": about.card}
+        self.model_ = replace(plain, widening_KQ=widen(plain, supply.judged()), card=card)
+        self.fitted_ = Fitted(trained, race, longest, validation_steps)
         return self
 
     def predict(self, horizon: int, level: Sequence[int] = (), future: Any = None) -> Any:
         """Forecast the ``horizon`` steps after the last one fitted on: a table of the kind that came in.
 
+        Args:
+            horizon: steps ahead.
+            level: interval levels in percent, from ``config.LEVELS``.
+            future: a table with the values of the columns known in advance, one row per series and step ahead.
+
         Raises:
-            SettingsError: nothing was fitted yet, a level is not one of the model's, or ``future`` is given (this
-                model has no inputs that are known ahead).
+            SettingsError: nothing was fitted yet, or a level is not one of the model's.
+            DataError: a future value is missing; the message says of which series and time.
         """
-        if future is not None:
-            raise SettingsError("future: this model has no inputs that are known ahead; leave it out")
-        panel: Panel | None = getattr(self, "_panel", None)
-        if panel is None:
-            raise SettingsError("predict: fit the forecaster first, or load a model and use forecast_panel")
-        return forecast_frame(panel, forecast_panel(self.model_, panel, horizon), self.name, level, self._kind())
+        panel = self._fitted_panel("predict")
+        made = forecast_panel(self.model_, panel, horizon, self._future(panel, future, horizon))
+        return forecast_table(panel, {self.name: made}, level, self._kind())
+
+    def what_if(self, horizon: int, changes: Mapping[str, Any], level: Sequence[int] = (), future: Any = None) -> Any:
+        """Forecast twice: as planned, and with what is known in advance changed; the columns are LSTM and WhatIf.
+
+        Args:
+            horizon: steps ahead.
+            changes: by column known in advance, what it is instead: a number or word for every step, a list of one per
+                step, or a function of the planned numbers, (series, horizon) to the same.
+            level: interval levels in percent.
+            future: the plan, as in ``predict``.
+
+        Raises:
+            SettingsError: a column is not known in advance, or a change has another length than the horizon.
+            DataError: a future value is missing.
+
+        Warns:
+            OutsideTraining: a change leaves the range that training saw.
+        """
+        panel = self._fitted_panel("what_if")
+        planned = self._future(panel, future, horizon)
+        changed = change_future(self.model_, panel, planned, changes)
+        for sentence in outside_training(self.model_, panel, changed):
+            warnings.warn(f"{sentence}; do not trust this forecast", OutsideTraining, stacklevel=2)
+        made = {
+            name: forecast_panel(self.model_, panel, horizon, then)
+            for name, then in ((self.name, planned), (WHAT_IF, changed))
+        }
+        return forecast_table(panel, made, level, self._kind())
 
     def predict_many(self, panel: Panel, origins: NDArray[np.int64], horizon: int) -> Floats:
         """Quantiles (S, O, H, Q) at config.QUANTILES from every origin, in one pass.
@@ -139,23 +219,26 @@ class LSTMForecaster:
             horizon: steps ahead.
         """
         model = self._model("predict_many")
-        values_ST, further_PST = as_arrays(panel, model.inputs)
-        return predictor.predict_many(model, values_ST, np.asarray(origins), horizon, further_PST)
+        require_columns(model, panel)
+        values_ST, more = as_arrays(panel, model.columns)
+        return predictor.predict_many(model, values_ST, np.asarray(origins), horizon, more)
 
     def full_sequence(self, panel: Panel, origin: int, steps: int, block: int) -> Floats:
         """One run over ``steps`` steps on its own output, medians of the first series, (steps,)."""
         model = self._model("full_sequence")
-        values_ST, further_PST = as_arrays(panel, model.inputs)
-        further = None if further_PST is None else further_PST[:, 0, : origin + 1]
-        return predictor.full_sequence(model, values_ST[0, : origin + 1], steps, block, further)
+        require_columns(model, panel)
+        values_ST, more = as_arrays(panel, model.columns)
+        known = None if more is None else more.rows(slice(0, 1)).until(origin + 1, steps)
+        return predictor.full_sequence(model, values_ST[0, : origin + 1], steps, block, known)
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file; ``gatecast forecast DATA --model FILE`` reads it."""
         save_model(self._model("save"), Path(path))
 
     def load(self, path: str | Path) -> Self:
-        """Read a model file written by ``save``."""
+        """Read a model file written by ``save``; what was fitted before is forgotten."""
         self.model_ = load_model(Path(path))
+        self._forget()
         return self
 
     def _model(self, asked: str) -> Model:
@@ -163,6 +246,22 @@ class LSTMForecaster:
         if model is None:
             raise SettingsError(f"{asked}: fit the forecaster first, or load a model")
         return model
+
+    def _forget(self) -> None:
+        for name in ("_panel", "_like", "fitted_"):
+            self.__dict__.pop(name, None)
+
+    def _fitted_panel(self, asked: str) -> Panel:
+        panel: Panel | None = getattr(self, "_panel", None)
+        if panel is None:
+            raise SettingsError(f"{asked}: fit the forecaster first, or use gatecast.forecast(table, horizon, model)")
+        return panel
+
+    def _future(self, panel: Panel, future: Any, horizon: int) -> dict[str, Floats]:
+        known = self.model_.reads("known")
+        if future is not None and not known:
+            raise SettingsError("future: this model has no columns that are known in advance; leave it out")
+        return read_future(future, panel, horizon) if known else {}
 
     def _kind(self) -> Any:
         return getattr(self, "_like", None)
@@ -173,35 +272,29 @@ class LSTMForecaster:
         return tuple(season for season in seasons if 2 * season <= training) or (1,)
 
     def _choose_scaling(
-        self,
-        values_ST: Floats,
-        training: int,
-        seasons: tuple[int, ...],
-        configs: tuple[NetworkConfig, TrainingConfig],
-        further_PST: Floats | None,
+        self, supply: Supply, seasons: tuple[int, ...], configs: tuple[NetworkConfig, TrainingConfig]
     ) -> tuple[Scaling, dict[str, float]]:
         """The scaling asked for; for ``auto``, the one whose short training has the lower validation loss."""
         shape, config = configs
-        offered: dict[str, Scaling] = {
-            "running": Running(seasons),
-            "fixed": fixed_from(values_ST[:, :training], seasons),
-        }
-        if config.scaling != "auto":
-            return offered[config.scaling], {}
-        if len(values_ST) > 1:  # one level and scale cannot serve many series
-            return offered["running"], {}
-        updates = config.updates if config.updates is not None else updates_for(int(np.isfinite(values_ST).sum()))
+        if config.scaling == "running" or (config.scaling == "auto" and supply.series > 1):
+            return Running(seasons), {}  # one level and scale cannot serve many series
+        part = supply.pool(np.random.default_rng(config.seed))
+        fixed = fixed_from(part.values_ST[:, : part.training], seasons)
+        if config.scaling == "fixed":
+            return fixed, {}
+        offered: dict[str, Scaling] = {"running": Running(seasons), "fixed": fixed}
+        updates = config.updates if config.updates is not None else updates_for(supply.steps)
         short = config.model_copy(update={"updates": updates // RACE})
         race = {}
         for kind, scaling in offered.items():
-            trained = train(values_ST, training, scaling, (shape, short), further_PST)
+            trained = train(supply, scaling, (shape, short))
             race[kind] = trained.validation
             if trained.interrupted:
                 break
         return offered[min(race, key=lambda kind: race[kind])], race
 
 
-def widen(model: Model, values_ST: Floats, training: int, further_PST: Floats | None) -> Floats:
+def widen(model: Model, part: Part) -> Floats:
     """Factors (K, Q) on the distance from the median that make the intervals hold on the validation part.
 
     Per side and level, the conformal quantile of (truth - median) / (quantile - median) over the validation origins,
@@ -209,10 +302,10 @@ def widen(model: Model, values_ST: Floats, training: int, further_PST: Floats | 
     interval is widened where needed and never narrowed.  Beyond the direct horizon a few origins are run on over
     hidden steps, as far as the validation part and four direct horizons reach.
     """
+    values_ST, training, more = part
     total, direct = values_ST.shape[1], model.direct_horizon
     rows = np.unique(np.linspace(0, len(values_ST) - 1, min(256, len(values_ST))).round().astype(np.int64))
-    values_ST = values_ST[rows]
-    further_PST = None if further_PST is None else further_PST[:, rows]
+    values_ST, more = values_ST[rows], None if more is None else more.rows(rows)
 
     def truths(origins: NDArray[np.int64], horizon: int) -> Floats:
         ahead = origins[:, None] + np.arange(1, horizon + 1)
@@ -220,7 +313,7 @@ def widen(model: Model, values_ST: Floats, training: int, further_PST: Floats | 
 
     origins = np.unique(np.linspace(training - 1, total - 2, min(512, total - training)).round().astype(np.int64))
     near = min(direct, total - training)
-    made = predictor.predict_many(model, values_ST, origins, near, further_PST)
+    made = predictor.predict_many(model, values_ST, origins, near, more)
     edges = [pool for pool in POOLS if pool <= near] + [near + 1]
     factors = _pooled(truths(origins, near), made, edges)
     reach = min(FAR * direct, total - training - FAR)
@@ -228,9 +321,7 @@ def widen(model: Model, values_ST: Floats, training: int, further_PST: Floats | 
         return factors
     origins = np.unique(np.linspace(training - 1, total - 1 - reach, RUN_ON_ORIGINS).round().astype(np.int64))
     few = slice(0, max(1, RUN_ON_ORIGINS // len(values_ST)))
-    made = predictor.predict_many(
-        model, values_ST[few], origins, reach, None if further_PST is None else further_PST[:, few]
-    )
+    made = predictor.predict_many(model, values_ST[few], origins, reach, None if more is None else more.rows(few))
     edges = [*range(direct + 1, reach + 1, direct), reach + 1]
     return np.concatenate([factors, _pooled(truths(origins, reach)[few], made, edges)[direct:]])
 
@@ -252,20 +343,48 @@ def _pooled(truth_SOH: Floats, quantiles_SOHQ: Floats, edges: Sequence[int]) -> 
     return factors
 
 
-def make_card(panel: Panel, trained: Trained) -> dict[str, Any]:
-    """What a model file says of itself: the data by fingerprint and dates, the versions, the course of training."""
+def learn_columns(panel: Panel, validation_steps: int) -> tuple[Column, ...]:
+    """What the training part says about the columns beside the target."""
+    until = np.repeat(np.maximum(panel.lengths - validation_steps, 1), panel.lengths)
+    trained = np.arange(len(panel.values)) - np.repeat(panel.offsets[:-1], panel.lengths) < until
+    columns: list[Column] = []
+    tables: dict[Role, dict[str, Floats]] = {"past": panel.inputs, "known": panel.known, "static": panel.static}
+    for role, table in tables.items():
+        for name, column in table.items():
+            seen = column if role == "static" else column[trained]
+            columns.append(learn_column(name, role, seen, panel.categories.get(name)))
+    return tuple(columns)
+
+
+def data_of(panel: Panel) -> DataConfig:
+    """What the columns are called in the user's table, as settings."""
+    inputs, static = tuple(panel.inputs), tuple(panel.static)
+    target: str | tuple[str, ...] = panel.names.y
+    if f"{OTHER} 1" in inputs:
+        target = panel.categories["target"]
+        inputs = tuple(name for name in inputs if not name.startswith(OTHER))
+        static = tuple(name for name in static if name != "target")
+    return DataConfig(target=target, inputs=inputs, known=tuple(panel.known), static=static)
+
+
+def card_of(panel: Panel) -> dict[str, Any]:
+    """What a model file says of its data: fingerprint, dates and range."""
     digest = hashlib.sha256(np.ascontiguousarray(panel.values).tobytes()).hexdigest()[:16]
     return {
-        "data": {
-            "series": len(panel),
-            "steps": int(panel.lengths.sum()),
-            "first": str(panel.times.min()),
-            "last": str(panel.times.max()),
-            "frequency": panel.frequency.name,
-            "lowest": float(np.nanmin(panel.values)),
-            "highest": float(np.nanmax(panel.values)),
-            "fingerprint": digest,
-        },
+        "series": len(panel),
+        "steps": int(panel.lengths.sum()),
+        "first": str(panel.times.min()),
+        "last": str(panel.times.max()),
+        "frequency": panel.frequency.name,
+        "lowest": float(np.nanmin(panel.values)),
+        "highest": float(np.nanmax(panel.values)),
+        "fingerprint": digest,
+    }
+
+
+def make_card(trained: Trained) -> dict[str, Any]:
+    """What a model file says of itself: the course of training, and the versions."""
+    return {
         "training": {
             "updates": trained.updates,
             "best_update": trained.best_update,

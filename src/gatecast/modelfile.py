@@ -18,11 +18,12 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from gatecast.config import QUANTILES, RunConfig, settings_from
+from gatecast.covariates import Column, Role, column_from, widths_of
 from gatecast.errors import ModelFileError, OutputError, SettingsError
 from gatecast.runtime import OUTPUTS, Weights, weights_from_arrays, weights_to_arrays
-from gatecast.scaling import CHANNELS, FEATURES, INPUT_CHANNELS, PATH, Scaling, scaling_from
+from gatecast.scaling import PATH, Scaling, channels_for, features_for, scaling_from
 
-FORMAT = 1
+FORMAT = 2  # 1 knew past-only columns of numbers only
 WIDENING = "interval.widening_KQ"
 
 
@@ -34,13 +35,17 @@ class Model:
     scaling: Scaling
     config: RunConfig = field(default_factory=RunConfig)
     widening_KQ: np.ndarray[Any, Any] | None = None  # factors on the distance from the median, per step ahead
-    inputs: tuple[str, ...] = ()  # names of the past-only inputs it reads
+    columns: tuple[Column, ...] = ()  # what it reads beside the target
     card: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def direct_horizon(self) -> int:
         """Steps ahead the head was trained for; beyond them the state runs on over hidden steps."""
         return self.config.training.horizon
+
+    def reads(self, role: Role) -> tuple[str, ...]:
+        """Return the names of the columns it reads in a role."""
+        return tuple(column.name for column in self.columns if column.role == role)
 
 
 def save_model(model: Model, path: Path) -> None:
@@ -56,7 +61,7 @@ def save_model(model: Model, path: Path) -> None:
         "gatecast_format": str(FORMAT),
         "scaling": json.dumps(model.scaling.as_dict()),
         "config": model.config.model_dump_json(),
-        "inputs": json.dumps(list(model.inputs)),
+        "columns": json.dumps([column.as_dict() for column in model.columns]),
         "card": json.dumps(dict(model.card)),
     }
     write_atomically(path, save(arrays, metadata=header))
@@ -87,7 +92,7 @@ def load_model(path: Path) -> Model:
             scaling_from(json.loads(header["scaling"])),
             settings_from(json.loads(header["config"]), str(path)),
             arrays.get(WIDENING),
-            tuple(map(str, json.loads(header["inputs"]))),
+            _columns(header),
             dict(json.loads(header["card"])),
         )
         _check_shapes(arrays, model)
@@ -96,6 +101,12 @@ def load_model(path: Path) -> Model:
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise ModelFileError(f"{path}: holds weights that are not finite numbers; train it again")
     return model
+
+
+def _columns(header: Mapping[str, str]) -> tuple[Column, ...]:
+    if header["gatecast_format"] == "1":
+        return tuple(Column(str(name), "past") for name in json.loads(header["inputs"]))
+    return tuple(column_from(values) for values in json.loads(header["columns"]))
 
 
 def _check_shapes(arrays: Mapping[str, np.ndarray[Any, Any]], model: Model) -> None:
@@ -108,7 +119,8 @@ def _check_shapes(arrays: Mapping[str, np.ndarray[Any, Any]], model: Model) -> N
     if layers == 0:
         raise ValueError("it has no LSTM layer")
     units = model.weights.head.path_DJ.shape[0]
-    channels = len(CHANNELS) + INPUT_CHANNELS * len(model.inputs)
+    widths = widths_of(model.columns)
+    channels = channels_for(widths)
     expected = {
         f"layer.{place}.{name}": shape
         for place in range(layers)
@@ -119,7 +131,7 @@ def _check_shapes(arrays: Mapping[str, np.ndarray[Any, Any]], model: Model) -> N
         }.items()
     } | {
         "head.state_DE": (units, 2 * units),
-        "head.question_FE": (FEATURES, 2 * units),
+        "head.question_FE": (features_for(widths), 2 * units),
         "head.bias_E": (2 * units,),
         "head.middle_ED": (2 * units, units),
         "head.middle_bias_D": (units,),

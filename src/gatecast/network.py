@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from gatecast.cell import LayerWeights, from_torch
 from gatecast.config import MEDIAN, QUANTILES, NetworkConfig
+from gatecast.covariates import Widths
 from gatecast.runtime import OUTPUTS, HeadWeights, Weights, weights_to_arrays
-from gatecast.scaling import CANDIDATES, CHANNELS, FEATURES, INPUT_CHANNELS, PATH, Question
+from gatecast.scaling import CANDIDATES, PATH, Question, channels_for, features_for
 
 
 class Asked(NamedTuple):
@@ -39,15 +40,15 @@ def _type(part: np.ndarray[Any, Any]) -> torch.dtype:
 class Network(nn.Module):
     """LSTM layers (each after the first adds to the one before) and one head."""
 
-    def __init__(self, config: NetworkConfig, inputs: int = 0) -> None:
+    def __init__(self, config: NetworkConfig, widths: Widths | None = None) -> None:
         super().__init__()
-        units, channels = config.units, len(CHANNELS) + INPUT_CHANNELS * inputs
+        units, channels = config.units, channels_for(widths or Widths())
         self.layers = nn.ModuleList(
             nn.LSTM(channels if place == 0 else units, units, batch_first=True) for place in range(config.layers)
         )
         self.dropout = nn.Dropout(config.dropout)
         self.state = nn.Linear(units, 2 * units)
-        self.question = nn.Linear(FEATURES, 2 * units, bias=False)
+        self.question = nn.Linear(features_for(widths or Widths()), 2 * units, bias=False)
         self.middle = nn.Linear(2 * units, units)
         self.out = nn.Linear(units, OUTPUTS)
         self.path = nn.Linear(units, PATH)

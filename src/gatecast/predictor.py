@@ -1,40 +1,42 @@
 """Forecasting with a model, without torch: whole passes over series, many origins at once, and runs on its own output.
 
-Key: S series, T step, O origin, H horizon step, Q quantile, P past-only input.
+Key: S series, T step, O origin, H horizon step, Q quantile, P past-only, J known-future and G static columns.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatecast import runtime
-from gatecast.config import MEDIAN
-from gatecast.errors import DataError, SettingsError
+from gatecast.config import MEDIAN, QUANTILES
+from gatecast.covariates import Column, encode, outside
+from gatecast.errors import DataError, SettingsError, nearest
 from gatecast.modelfile import Model
 from gatecast.panel import Panel
-from gatecast.scaling import Floats, Scaled, ask, scale_series
+from gatecast.scaling import Covariates, Floats, Scaled, ask, scale_series
 from gatecast.stream import Stream
+from gatecast.supply import MemoryPlanes, Planes, read_planes
 from gatecast.windows import pad_left
 
+WHAT_IF = "WhatIf"  # the name of a forecast under a changed plan
 CHUNK = 512  # origins answered at a time, so that memory stays small
+CELLS = 20_000  # series x steps read at a time
+RUN_ON_CELLS = 20 * CELLS  # the same where every origin is run on from
 
 
-def read_series(model: Model, values_ST: Floats, further_PST: Floats | None = None) -> tuple[Scaled, Floats]:
+def read_series(model: Model, values_ST: Floats, more: Covariates | None = None) -> tuple[Scaled, Floats]:
     """Read whole series once: the scaled series and what the head sees at every step, (S, T, D)."""
-    scaled = scale_series(values_ST, model.scaling, further_PST)
+    scaled = scale_series(values_ST, model.scaling, more)
     h_STD, _ = runtime.read(model.weights, scaled.inputs_BTC)
     return scaled, h_STD
 
 
 def predict_many(
-    model: Model,
-    values_ST: Floats,
-    origins: NDArray[np.int64],
-    horizon: int,
-    further_PST: Floats | None = None,
+    model: Model, values_ST: Floats, origins: NDArray[np.int64], horizon: int, more: Covariates | None = None
 ) -> Floats:
     """Quantiles (S, O, H, Q) in original units, made at each origin from the values up to it.
 
@@ -45,7 +47,8 @@ def predict_many(
         values_ST: series padded with NaN on the left; NaN is missing.
         origins: index of the last step known, the same for every series.
         horizon: steps ahead.
-        further_PST: the model's past-only inputs.
+        more: the model's columns beside the target; what is known in advance is read up to ``horizon`` steps after
+            an origin, and counts as missing where it ends before.
 
     Raises:
         SettingsError: the horizon has no steps.
@@ -53,16 +56,37 @@ def predict_many(
     if horizon < 1:
         raise SettingsError(f"a horizon of {horizon} has no steps; choose 1 or more")
     if horizon > model.direct_horizon:
-        ends = [int(t) + 1 for t in origins]
-        cut_NT = pad_left([series[:end] for series in values_ST for end in ends])
-        further = None
-        if further_PST is not None:
-            further = np.stack([pad_left([series[:end] for series in part for end in ends]) for part in further_PST])
-        made = run_on(model, cut_NT, horizon, further)
-        return made.reshape(len(values_ST), len(ends), *made.shape[1:])
-    scaled, h_STD = read_series(model, values_ST, further_PST)
+        ends = np.asarray(origins, np.int64) + 1
+        together = max(1, RUN_ON_CELLS // values_ST.size)  # origins whose series are read side by side
+        groups = [ends[begin : begin + together] for begin in range(0, len(ends), together)]
+        parts = [run_on(model, *_cut_at(values_ST, more, group, horizon)) for group in groups]
+        return np.concatenate([p.reshape(len(values_ST), -1, *p.shape[1:]) for p in parts], axis=1)
+    scaled, h_STD = read_series(model, values_ST, more)
     made = _answer_all(model, scaled, h_STD, origins, np.arange(1, horizon + 1))
     return runtime.widen(made.reshape(-1, *made.shape[2:]), model.widening_KQ, model.direct_horizon).reshape(made.shape)
+
+
+def _cut_at(
+    values_ST: Floats, more: Covariates | None, ends: NDArray[np.int64], horizon: int
+) -> tuple[Floats, int, Covariates | None]:
+    """The series as known at each of ``ends``, one after the other and padded on the left, with the horizon between."""
+
+    def cut(table_ST: Floats, ahead: int = 0) -> Floats:
+        table_ST = _longer(table_ST, int(ends.max()) + ahead)
+        return pad_left([row[: end + ahead] for row in table_ST for end in ends])
+
+    if more is None:
+        return cut(values_ST), horizon, None
+    past_PST, known_JST, static_GS = more
+    return (
+        cut(values_ST),
+        horizon,
+        Covariates(
+            None if past_PST is None else np.stack([cut(table) for table in past_PST]),
+            None if known_JST is None else np.stack([cut(table, horizon) for table in known_JST]),
+            None if static_GS is None else np.repeat(static_GS, len(ends), axis=1),
+        ),
+    )
 
 
 def _answer_all(
@@ -79,75 +103,161 @@ def _answer_all(
     return np.concatenate(parts).reshape(series, len(origins), len(steps), -1)
 
 
-def run_on(model: Model, values_ST: Floats, horizon: int, further_PST: Floats | None) -> Floats:
-    """Beyond the direct horizon: the steps already forecast are hidden ones, and the head is asked again from them."""
+def run_on(model: Model, values_ST: Floats, horizon: int, more: Covariates | None) -> Floats:
+    """Quantiles (S, H, Q) of the steps after the end, also beyond the direct horizon.
+
+    There the steps already forecast are hidden ones, and the head is asked again from them.
+    """
     series, steps = values_ST.shape
     block = model.direct_horizon
     hidden = (horizon - 1) // block * block
-    values_ST = np.concatenate([values_ST, np.full((series, hidden), np.nan)], axis=1)
-    if further_PST is not None:
-        further_PST = np.concatenate([further_PST, np.full((*further_PST.shape[:2], hidden), np.nan)], axis=2)
-    scaled, h_STD = read_series(model, values_ST, further_PST)
+    values_ST = _longer(values_ST, steps + hidden)
+    if more is not None:
+        past_PST = None if more.past_PBT is None else _longer(more.past_PBT[..., :steps], steps + hidden)
+        known_JST = None if more.known_JBT is None else _longer(more.known_JBT, steps + hidden + block)
+        more = Covariates(past_PST, known_JST, more.static_GB)
+    scaled, h_STD = read_series(model, values_ST, more)
     origins = np.arange(steps - 1, steps + hidden, block)
     blocks = _answer_all(model, scaled, h_STD, origins, np.arange(1, block + 1))
     made = blocks.reshape(series, -1, blocks.shape[-1])[:, :horizon]
     return runtime.widen(made, model.widening_KQ, block)
 
 
-def full_sequence(model: Model, values: Floats, steps: int, block: int, further: Floats | None = None) -> Floats:
+def _longer(table: Floats, steps: int) -> Floats:
+    """A table with missing values up to ``steps`` columns."""
+    missing = np.full((*table.shape[:-1], max(0, steps - table.shape[-1])), np.nan)
+    return np.concatenate([table, missing], axis=-1)
+
+
+def full_sequence(model: Model, values: Floats, steps: int, block: int, more: Covariates | None = None) -> Floats:
     """Run on the model's own output: medians of the next ``steps`` values, (steps,), in original units.
 
-    The median of the next ``block`` values is read back as if it had been observed, again and again.  Past-only inputs
-    are hidden from the end of ``values`` on.
+    The median of the next ``block`` values is read back as if it had been observed, again and again.  Past-only columns
+    are hidden from the end of ``values`` on; no column's forecast ever enters another.
 
     Args:
         model: the model.
         values: one series up to the origin, NaN where missing.
         steps: how far to run.
         block: how many values are read back at a time; 1 to the model's direct horizon.
-        further: the past-only inputs, (P, T).
+        more: the columns beside the target of this one series, those known in advance for ``steps`` steps more.
     """
-    stream = Stream(model)
+    past_PT, known_JT, static_G = (None if part is None else part[:, 0] for part in more or Covariates())
+    stream = Stream(model, () if static_G is None else static_G)
+    end = len(values)
+    known_KJ = np.zeros((end + steps + block, 0))
+    if known_JT is not None:
+        known_KJ = _longer(known_JT, end + steps + block).T
     for t, value in enumerate(values):
-        stream.update(float(value), () if further is None else further[:, t])
+        stream.update(float(value), () if past_PT is None else past_PT[:, t], known_KJ[t])
     made: list[float] = []
     while len(made) < steps:
-        ahead = stream.forecast(block)[:, MEDIAN]
-        for value in ahead:
-            stream.update(float(value))
+        now = end + len(made)
+        ahead = stream.forecast(block, known_KJ[now : now + block])[:, MEDIAN]
+        for step, value in enumerate(ahead):
+            stream.update(float(value), (), known_KJ[now + step])
         made.extend(ahead)
     return np.asarray(made[:steps])
 
 
-def forecast_panel(model: Model, panel: Panel, horizon: int) -> Floats:
+def forecast_panel(model: Model, panel: Panel, horizon: int, future: Mapping[str, Floats] | None = None) -> Floats:
     """Quantiles (S, H, Q) of the steps after each series' end, in original units.
 
+    Args:
+        model: the model.
+        panel: the series, with the columns the model reads.
+        horizon: steps ahead.
+        future: for every column known in advance its values then, (S, horizon), as ``read_future`` gives them.
+
     Raises:
-        DataError: the panel lacks an input the model reads.
+        DataError: the panel lacks a column the model reads, or a future value is missing.
     """
-    lacking = [name for name in model.inputs if name not in panel.inputs]
-    if lacking:
-        raise DataError(
-            f"the model reads {', '.join(lacking)}, which the table does not hold; give a table with that column"
-        )
-    values_ST, further_PST = as_arrays(panel, model.inputs)
-    return predict_many(model, values_ST, np.array([values_ST.shape[1] - 1]), horizon, further_PST)[:, 0]
+    require_columns(model, panel)
+    known = [column for column in model.columns if column.role == "known"]
+    ahead_JSH = _encoded_future(known, panel, horizon, future or {}) if known else None
+    return forecast_planes(model, MemoryPlanes(panel, model.columns), horizon, ahead_JSH)
 
 
-def as_arrays(panel: Panel, inputs: Sequence[str] | None = None) -> tuple[Floats, Floats | None]:
-    """The series as (S, T), padded with NaN on the left, and the past-only inputs as (P, S, T)."""
-    names = tuple(panel.inputs) if inputs is None else tuple(inputs)
-    values_ST = pad_left([panel.series_values(s) for s in range(len(panel))])
-    if not names:
-        return values_ST, None
-    cuts = panel.offsets[1:-1]
-    return values_ST, np.stack([pad_left(np.split(panel.inputs[name], cuts)) for name in names])
+def forecast_planes(model: Model, planes: Planes, horizon: int, ahead_JSH: Floats | None = None) -> Floats:
+    """Quantiles (S, H, Q) of the steps after each series' end; series of like length are read together.
+
+    Args:
+        model: the model.
+        planes: the series, in memory or on disk.
+        horizon: steps ahead.
+        ahead_JSH: what is known in advance of the steps ahead, encoded.
+    """
+    if horizon < 1:
+        raise SettingsError(f"a horizon of {horizon} has no steps; choose 1 or more")
+    lengths = planes.lengths
+    made = np.empty((len(lengths), horizon, len(QUANTILES)))
+    order = np.argsort(lengths, kind="stable")
+    begin = 0
+    while begin < len(order):
+        end = begin + 1
+        while end < len(order) and (end - begin + 1) * lengths[order[end]] <= CELLS:
+            end += 1
+        rows = order[begin:end]
+        values_ST, more = read_planes(planes, rows, np.zeros_like(rows), lengths[rows])
+        if more is not None and more.known_JBT is not None and ahead_JSH is not None:
+            more = more._replace(known_JBT=np.concatenate([more.known_JBT, ahead_JSH[:, rows]], axis=2))
+        made[rows] = run_on(model, values_ST, horizon, more)
+        begin = end
+    return made
 
 
-def unlike_training(model: Model, panel: Panel) -> list[str]:
+def _encoded_future(known: list[Column], panel: Panel, horizon: int, future: Mapping[str, Floats]) -> Floats:
+    """Future values of the columns known in advance as the network reads them, (J, S, H)."""
+    parts = []
+    for column in known:
+        if column.name not in future:
+            raise DataError(
+                f"the model reads {column.name!r} in advance; give its values for the {horizon} steps ahead of every "
+                "series (--future FILE, or future=)"
+            )
+        values_SH = np.asarray(future[column.name], np.float64)
+        if values_SH.shape != (len(panel), horizon):
+            raise DataError(
+                f"the future of {column.name!r} has shape {values_SH.shape}; give {len(panel)} series x {horizon} steps"
+            )
+        gone = ~np.isfinite(values_SH)
+        if gone.any():
+            s, step = (int(x) for x in np.argwhere(gone)[0])
+            raise DataError(
+                f"the future of {column.name!r} lacks {int(gone.sum())} value(s), first of series {panel.ids[s]!r} "
+                f"{step + 1} step(s) ahead; what is known in advance has a value at every step"
+            )
+        parts.append(encode(column, values_SH, panel.categories.get(column.name)))
+    return np.concatenate(parts)
+
+
+def require_columns(model: Model, panel: Panel) -> None:
+    """Refuse a panel that lacks a column the model reads.
+
+    Raises:
+        DataError: the columns that are lacking, and in what role the model reads them.
+    """
+    roles = {"past": ("inputs", panel.inputs), "known": ("known", panel.known), "static": ("static", panel.static)}
+    for column in model.columns:
+        asked, there = roles[column.role]
+        if column.name not in there:
+            raise DataError(
+                f"the model reads {column.name}, which the table does not hold as one of its {asked} columns; "
+                "give a table with that column"
+            )
+
+
+def as_arrays(panel: Panel, columns: tuple[Column, ...] = ()) -> tuple[Floats, Covariates | None]:
+    """The series as (S, T), padded with NaN on the left, and the columns beside them, encoded."""
+    rows = np.arange(len(panel))
+    return read_planes(MemoryPlanes(panel, columns), rows, np.zeros_like(rows), panel.lengths)
+
+
+def unlike_training(model: Model, panel: Panel, future: Mapping[str, Floats] | None = None) -> list[str]:
     """In what way a panel is unlike the data the model was trained on, in sentences; empty when it is not.
 
-    Another frequency, or newest values further outside the range trained on than that range is wide.
+    Another frequency, newest values further outside the range trained on than that range is wide, or a column known in
+    advance outside what training saw of it.
     """
     data = model.card.get("data", {})
     found = []
@@ -163,4 +273,57 @@ def unlike_training(model: Model, panel: Panel) -> list[str]:
                     f"the model was trained on values from {low:g} to {high:g}, {panel.ids[s]} ends at {newest:g}"
                 )
                 break
-    return found
+    return found + outside_training(model, panel, future or {})
+
+
+def outside_training(model: Model, panel: Panel, future: Mapping[str, Floats]) -> list[str]:
+    """Which columns known in advance leave the range that training saw, in sentences."""
+    sentences = [
+        outside(column, np.asarray(future[column.name]), panel.categories.get(column.name))
+        for column in model.columns
+        if column.role == "known" and column.name in future
+    ]
+    return [sentence for sentence in sentences if sentence]
+
+
+def change_future(
+    model: Model, panel: Panel, planned: Mapping[str, Floats], changes: Mapping[str, Any]
+) -> dict[str, Floats]:
+    """The future of the columns known in advance with some of them changed, (S, H) each; the plan stays as it is.
+
+    Args:
+        model: the model.
+        panel: the series.
+        planned: the plan.
+        changes: by column a number or word, one per step, or a function of the planned numbers.
+
+    Raises:
+        SettingsError: a column is not known in advance, a word is not known, or a change does not fit the horizon.
+    """
+    future = dict(planned)
+    for name, change in changes.items():
+        if name not in planned:
+            raise SettingsError(
+                f"what if: {name!r} is not a column known in advance.{nearest(name, planned)} "
+                f"The model reads {', '.join(model.reads('known')) or 'none'}."
+            )
+        values_SH = planned[name]
+        if callable(change):
+            new = change(values_SH.copy())
+        elif name in panel.categories:
+            labels = panel.categories[name]
+            words = [change] if np.ndim(change) == 0 else list(change)
+            strange = [word for word in words if word not in labels]
+            if strange:
+                raise SettingsError(f"what if: {name} has no {strange[0]!r}; it has {', '.join(labels)}")
+            new = [labels.index(word) for word in words]
+        else:
+            new = change
+        try:
+            future[name] = np.broadcast_to(np.asarray(new, np.float64), values_SH.shape).copy()
+        except (TypeError, ValueError):
+            raise SettingsError(
+                f"what if: the change of {name} has shape {np.shape(new)}; give one number, or one for each of the "
+                f"{values_SH.shape[1]} steps ahead"
+            ) from None
+    return future

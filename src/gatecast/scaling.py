@@ -17,6 +17,8 @@ import numpy as np
 from numpy.polynomial.chebyshev import chebvander
 from numpy.typing import NDArray
 
+from gatecast.covariates import Widths
+
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
@@ -38,15 +40,58 @@ CHANNELS = (
     "season_change_observed",
     "second_season_change_observed",
 )
-INPUT_CHANNELS = 3  # for every further input: value, change, observed
+INPUT_CHANNELS = 3  # for every past-only or known-future column: value, change, observed
+STATIC_CHANNELS = 1  # for every static column
 FLOOR = 2e-3  # a scale is at least this share of the mean size: a constant series has one
+KNOWN_FLOOR = 0.1  # the running spread of a known-future column is at least this share of its spread in training
 SIZE_RATE, FAST_RATE, SLOW_RATE = 0.1, 0.3, 0.02
 MOST_AGE = 200.0
 MOST_GAP = 256.0
 FEATURES = 14  # what the head is told about one step ahead, see ask()
+KNOWN_FEATURES = 2  # and for every known-future column: its value then, and that value as the series goes
 CANDIDATES = 4  # level, newest value, newest value of the phase of season 1, of season 2
 PATH = 10  # Chebyshev polynomials over the steps ahead
 REACH = 64  # the steps ahead the polynomials span
+
+
+def channels_for(widths: Widths) -> int:
+    """Return how many numbers the network reads at each step."""
+    return len(CHANNELS) + INPUT_CHANNELS * (widths.past + widths.known) + STATIC_CHANNELS * widths.static
+
+
+def features_for(widths: Widths) -> int:
+    """Return how many numbers the head is told about each step ahead."""
+    return FEATURES + KNOWN_FEATURES * widths.known
+
+
+class Covariates(NamedTuple):
+    """Columns beside the target as numbers, encoded by ``covariates``; NaN is missing, None is none.
+
+    ``known_JBT`` may be longer than the series: the steps after their end are the future.
+    """
+
+    past_PBT: Floats | None = None
+    known_JBT: Floats | None = None
+    static_GB: Floats | None = None
+
+    def rows(self, kept: NDArray[np.int64] | slice) -> Covariates:
+        """Return those of these series only."""
+        return Covariates(*(None if part is None else part[:, kept] for part in self))
+
+    def until(self, end: int, future: int = 0) -> Covariates:
+        """Return them as known at step ``end`` - 1: nothing later but ``future`` steps of what is known in advance."""
+        past, known, static = self
+        return Covariates(
+            None if past is None else past[..., :end], None if known is None else known[..., : end + future], static
+        )
+
+
+class Known(NamedTuple):
+    """Known-future columns, (J, B, …): their values, the future included, and mean and spread at every step so far."""
+
+    value_JBT: Floats
+    mean_JBT: Floats
+    spread_JBT: Floats
 
 
 class Scaled(NamedTuple):
@@ -57,6 +102,7 @@ class Scaled(NamedTuple):
     scale_BT: Floats  # forecasts are level + scale x what the head says; 0 where there is nothing but zeros
     last_BT: Floats  # newest observed value, NaN before the first
     newest_BT: tuple[Floats, ...]  # per season: newest observed value of the phase of t, NaN where none was
+    known: Known | None = None
 
 
 @dataclass(frozen=True)
@@ -124,13 +170,13 @@ def fixed_from(training: Floats, seasons: tuple[int, ...]) -> Fixed:
     return Fixed(seasons, float(seen.mean()), scale, spread(1), tuple(spread(season) for season in seasons))
 
 
-def scale_series(values_BT: Floats, scaling: Scaling, further_PBT: Floats | None = None) -> Scaled:
+def scale_series(values_BT: Floats, scaling: Scaling, more: Covariates | None = None) -> Scaled:
     """Scale whole series at once.
 
     Args:
         values_BT: series in original units, NaN where missing; shorter ones are padded with NaN on the left.
         scaling: running or fixed.
-        further_PBT: past-only inputs, NaN where missing; each is scaled by a running scale of its own.
+        more: columns beside the target; each that moves is scaled by a running scale of its own.
 
     Returns:
         Scaled series; row t of every array depends on ``values_BT[:, : t + 1]`` only.
@@ -179,11 +225,24 @@ def scale_series(values_BT: Floats, scaling: Scaling, further_PBT: Floats | None
         season_changes[0][1],
         season_changes[1][1],
     ]
-    for further_BT in () if further_PBT is None else further_PBT:
-        channels += _further(further_BT)
+    past_PBT, known_JBT, static_GB = more or Covariates()
+    for column_BT in () if past_PBT is None else past_PBT:
+        channels += _further(column_BT, 0.0)[0]
+    moving = []
+    for column_BT in () if known_JBT is None else known_JBT:
+        own, mean, spread = _further(column_BT[:, : y.shape[1]], KNOWN_FLOOR)
+        channels += own
+        moving.append((mean, spread))
+    for column_B in () if static_GB is None else static_GB:
+        told_B = np.arcsinh(np.where(np.isfinite(column_B), column_B, 0.0))
+        channels.append(np.broadcast_to(told_B[:, None], y.shape))
     inputs = np.stack([np.asarray(channel, np.float32) for channel in channels], axis=-1)
     newest = tuple(_newest_of_phase(values_BT, seen, season) for season in seasons)
-    return Scaled(inputs, level, scale, last, newest)
+    known = None
+    if known_JBT is not None and moving:
+        means, spreads = (np.stack(parts) for parts in zip(*moving, strict=True))
+        known = Known(known_JBT, means, spreads)
+    return Scaled(inputs, level, scale, last, newest, known)
 
 
 def squash(x: Floats, unit: Floats) -> Floats:
@@ -276,14 +335,14 @@ def _newest_of_phase(values: Floats, seen: Mask, season: int) -> Floats:
     return np.take_along_axis(table, where, axis=1).reshape(batch, -1)[:, :steps]
 
 
-def _further(values_BT: Floats) -> list[NDArray[np.generic]]:
-    """The three channels of a past-only input, under a running mean and scale of its own."""
+def _further(values_BT: Floats, floor: float) -> tuple[list[NDArray[np.generic]], Floats, Floats]:
+    """The three channels of a column that moves, under a running mean and spread of its own, and these two."""
     seen = np.isfinite(values_BT)
     x = np.where(seen, values_BT, 0.0)
     mean = _smooth(x, seen, SLOW_RATE)
-    spread = np.maximum(_smooth(np.abs(x - mean), seen, SLOW_RATE), 1e-9 * np.abs(mean))
+    spread = np.maximum(_smooth(np.abs(x - mean), seen, SLOW_RATE), np.maximum(1e-9 * np.abs(mean), floor))
     change, both = _difference(x, seen, 1)
-    return [squash(x - mean, spread) * seen, squash(change, spread) * both, seen]
+    return [squash(x - mean, spread) * seen, squash(change, spread) * both, seen], mean, spread
 
 
 class Question(NamedTuple):
@@ -322,22 +381,59 @@ def ask(
         if season > 1:
             at_NK = origins_N[:, None] + steps_K - -(-steps_K // season) * season
             found_NKA[..., place] = np.where(at_NK >= 0, newest_BT[rows_N[:, None], np.maximum(at_NK, 0)], np.nan)
-    return question_from(found_NKA, level_N, scale_N, steps_K, seasons)
+    known_NKJ = None if scaled.known is None else _known_then(scaled.known, rows_N, origins_N, steps_K)
+    return question_from(found_NKA, (level_N, scale_N), steps_K, seasons, known_NKJ)
+
+
+def _known_then(
+    known: Known, rows_N: NDArray[np.int64], origins_N: NDArray[np.int64], steps_K: NDArray[np.int64]
+) -> Floats:
+    """The known-future features of the steps ahead; a step past their end counts as missing."""
+    at_NK = origins_N[:, None] + steps_K
+    within = at_NK < known.value_JBT.shape[2]
+    safe_NK = np.minimum(at_NK, known.value_JBT.shape[2] - 1)
+    value_JNK = np.where(within, known.value_JBT[:, rows_N[:, None], safe_NK], np.nan)
+    return known_features(value_JNK, known.mean_JBT[:, rows_N, origins_N], known.spread_JBT[:, rows_N, origins_N])
+
+
+def known_features(value_JNK: Floats, mean_JN: Floats, spread_JN: Floats) -> Floats:
+    """Two features for each known-future column, (N, K, 2 J): its value then, plain and as the series goes."""
+    seen = np.isfinite(value_JNK)
+    value = np.where(seen, value_JNK, 0.0)
+    unit = np.broadcast_to(spread_JN[..., None], value.shape)
+    moved = squash(value - mean_JN[..., None], unit) * seen
+    return np.moveaxis(np.stack([np.arcsinh(value), moved], axis=1).reshape(-1, *value.shape[1:]), 0, -1)
 
 
 def question_from(
-    found_NKA: Floats, level_N: Floats, scale_N: Floats, steps_K: NDArray[np.int64], seasons: tuple[int, ...]
+    found_NKA: Floats,
+    around: tuple[Floats, Floats],
+    steps_K: NDArray[np.int64],
+    seasons: tuple[int, ...],
+    known_NKJ: Floats | None = None,
 ) -> Question:
-    """Normalise candidates given in original units (NaN where there is none) and describe the steps ahead."""
+    """Normalise candidates and describe the steps ahead.
+
+    Args:
+        found_NKA: the candidates in original units, NaN where there is none.
+        around: level and scale at the origins, (N,) each.
+        steps_K: steps ahead.
+        seasons: the season lengths of the scaling.
+        known_NKJ: the features of known-future columns.
+    """
+    level_N, scale_N = around
     available_NKA = np.isfinite(found_NKA)
     away_NKA = np.where(available_NKA, found_NKA - level_N[:, None, None], 0.0)
     unit_NKA = np.broadcast_to(scale_N[:, None, None], away_NKA.shape)
     candidates_NKA = np.divide(away_NKA, unit_NKA, out=np.zeros_like(away_NKA), where=unit_NKA > 0)
     described_KF, path_KJ = _describe(tuple(int(step) for step in steps_K), seasons)
-    features_NKF = np.empty((*found_NKA.shape[:2], FEATURES))
+    more = 0 if known_NKJ is None else known_NKJ.shape[-1]
+    features_NKF = np.empty((*found_NKA.shape[:2], FEATURES + more))
     features_NKF[..., :3] = np.arcsinh(candidates_NKA[..., 1:])
     features_NKF[..., 3:6] = available_NKA[..., 1:]
-    features_NKF[..., 6:] = described_KF
+    features_NKF[..., 6:FEATURES] = described_KF
+    if known_NKJ is not None:
+        features_NKF[..., FEATURES:] = known_NKJ
     return Question(features_NKF, candidates_NKA, available_NKA, path_KJ)
 
 

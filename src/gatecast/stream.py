@@ -12,17 +12,21 @@ from collections.abc import Sequence
 import numpy as np
 
 from gatecast import runtime
+from gatecast.covariates import widths_of
+from gatecast.errors import SettingsError
 from gatecast.modelfile import Model
 from gatecast.scaling import (
     CANDIDATES,
     FAST_RATE,
     FLOOR,
+    KNOWN_FLOOR,
     MOST_AGE,
     MOST_GAP,
     SIZE_RATE,
     SLOW_RATE,
     Fixed,
     Floats,
+    known_features,
     question_from,
 )
 
@@ -52,12 +56,17 @@ class _Season:
 
 
 class _Further:
-    """A past-only input under its own running mean and spread."""
+    """A column that moves under its own running mean and spread."""
 
-    __slots__ = ("before", "mean", "spread")
+    __slots__ = ("before", "floor", "mean", "spread")
 
-    def __init__(self) -> None:
-        self.mean, self.spread, self.before = _Mean(SLOW_RATE), _Mean(SLOW_RATE), math.nan
+    def __init__(self, floor: float) -> None:
+        self.mean, self.spread, self.before, self.floor = _Mean(SLOW_RATE), _Mean(SLOW_RATE), math.nan, floor
+
+    @property
+    def unit(self) -> float:
+        """The spread, and at least a trifle."""
+        return max(self.spread.value, 1e-9 * abs(self.mean.value), self.floor)
 
     def read(self, x: float) -> tuple[float, float, float]:
         seen = math.isfinite(x)
@@ -66,7 +75,7 @@ class _Further:
             self.mean.absorb(x)
             self.spread.absorb(abs(x - self.mean.value))
         self.before = x
-        unit = max(self.spread.value, 1e-9 * abs(self.mean.value))
+        unit = self.unit
         value = _squash(x - self.mean.value, unit) if seen else 0.0
         return value, _squash(change, unit) if math.isfinite(change) else 0.0, float(seen)
 
@@ -74,9 +83,13 @@ class _Further:
 class Stream:
     """A model reading one series, value by value."""
 
-    def __init__(self, model: Model) -> None:
-        """Start before the first value."""
+    def __init__(self, model: Model, static: Sequence[float] | Floats = ()) -> None:
+        """Start before the first value; ``static`` are the series' static columns, encoded."""
         self._model = model
+        widths = widths_of(model.columns)
+        if len(static) != widths.static:
+            raise SettingsError(f"the model reads {widths.static} static number(s), {len(static)} are given")
+        self._static = [math.asinh(x) if math.isfinite(x) else 0.0 for x in static]
         scaling = model.scaling
         self._seasons = [_Season(length) for length in scaling.seasons]
         rate = getattr(scaling, "rate", 0.1)
@@ -86,57 +99,78 @@ class Stream:
         self._level = scaling.level if isinstance(scaling, Fixed) else 0.0
         self._scale = scaling.scale if isinstance(scaling, Fixed) else 0.0
         self._before, self._last = math.nan, math.nan
-        self._further = [_Further() for _ in model.inputs]
+        self._past = [_Further(0.0) for _ in range(widths.past)]
+        self._known = [_Further(KNOWN_FLOOR) for _ in range(widths.known)]
         self._states = runtime.start(model.weights, 1)
         self._h_ND = np.zeros((1, model.weights.units))
 
-    def update(self, value: float, further: Sequence[float] | Floats = ()) -> None:
+    def update(self, value: float, past: Sequence[float] | Floats = (), known: Sequence[float] | Floats = ()) -> None:
         """Read the next step; NaN is a missing value, which is a hidden step.
 
         Args:
             value: the series' value in original units.
-            further: the past-only inputs at this step; left out, they are missing.
+            past: the past-only columns at this step, encoded; left out, they are missing.
+            known: the known-future columns at this step, encoded; left out, they are missing.
         """
         x = self._scale_step(float(value))
-        for place, reader in enumerate(self._further):
-            x.extend(reader.read(float(further[place]) if place < len(further) else math.nan))
+        for given, readers in ((past, self._past), (known, self._known)):
+            for place, reader in enumerate(readers):
+                x.extend(reader.read(float(given[place]) if place < len(given) else math.nan))
+        x.extend(self._static)
         if self._age == 0:
             return  # nothing has been observed yet
         # the inputs pass through float32, as they do in training
         x_BC = np.asarray(x, np.float32)[None].astype(np.float64)
         self._h_ND, self._states = runtime.step(self._model.weights, x_BC, self._states)
 
-    def forecast(self, horizon: int) -> Floats:
+    def forecast(self, horizon: int, known_HJ: Floats | None = None) -> Floats:
         """Quantiles of the next steps, (horizon, Q), in original units.
 
         Beyond the direct horizon the state runs on over hidden steps.
+
+        Args:
+            horizon: steps ahead.
+            known_HJ: the known-future columns of these steps, encoded; NaN is missing.
+
+        Raises:
+            SettingsError: the model reads columns in advance and their future is not given.
         """
+        if self._known and (known_HJ is None or known_HJ.shape != (horizon, len(self._known))):
+            raise SettingsError(
+                f"the model reads {len(self._known)} column(s) in advance; "
+                f"give their {horizon} next values, ({horizon}, {len(self._known)})"
+            )
+        ahead_HJ = np.zeros((horizon, 0)) if known_HJ is None or not self._known else known_HJ
         block = self._model.direct_horizon
-        parts = [self._forecast(min(horizon, block))]
+        parts = [self._forecast(ahead_HJ[:block])]
         ahead = self if horizon <= block else self.copy()
-        while len(parts) * block < horizon:
-            for _ in range(block):
-                ahead.update(math.nan)
-            parts.append(ahead._forecast(min(horizon - len(parts) * block, block)))
+        for begin in range(block, horizon, block):
+            for known in ahead_HJ[begin - block : begin]:
+                ahead.update(math.nan, (), known)
+            parts.append(ahead._forecast(ahead_HJ[begin : begin + block]))
         return np.asarray(runtime.widen(np.concatenate(parts, axis=1), self._model.widening_KQ, block)[0])
 
     def copy(self) -> Stream:
         """An independent stream in the same state."""
         other = copy.copy(self)
-        for name in ("_seasons", "_size", "_short", "_long", "_fast", "_slow", "_further"):
+        for name in ("_seasons", "_size", "_short", "_long", "_fast", "_slow", "_past", "_known"):
             setattr(other, name, copy.deepcopy(getattr(self, name)))
         return other
 
-    def _forecast(self, steps: int) -> Floats:
-        """Quantiles (1, steps, Q) as the head says them, in original units."""
-        steps_K = np.arange(1, steps + 1)
+    def _forecast(self, known_KJ: Floats) -> Floats:
+        """Quantiles (1, K, Q) of the next K steps as the head says them, in original units."""
+        steps_K = np.arange(1, len(known_KJ) + 1)
         found_NKA = np.full((1, len(steps_K), CANDIDATES), np.nan)
         found_NKA[..., 0], found_NKA[..., 1] = self._level, self._last
         for place, season in enumerate(self._seasons, start=2):
             if season.length > 1:
                 found_NKA[0, :, place] = season.newest[(self._step + steps_K) % season.length]
         level_N, scale_N = np.array([self._level]), np.array([self._scale])
-        question = question_from(found_NKA, level_N, scale_N, steps_K, self._model.scaling.seasons)
+        features = None
+        if self._known:
+            mean_JN = np.array([[reader.mean.value] for reader in self._known])
+            features = known_features(known_KJ.T[:, None], mean_JN, np.array([[r.unit] for r in self._known]))
+        question = question_from(found_NKA, (level_N, scale_N), steps_K, self._model.scaling.seasons, features)
         quantiles_NKQ = runtime.answer(self._model.weights.head, self._h_ND, question)
         return np.asarray(runtime.in_units(quantiles_NKQ, level_N, scale_N))
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import copy
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -16,9 +16,11 @@ from torch import Tensor
 
 from gatecast import runtime
 from gatecast.config import NetworkConfig, TrainingConfig
+from gatecast.covariates import Widths
 from gatecast.errors import SettingsError
 from gatecast.network import Asked, Network, export, pinball_loss, to_tensors
 from gatecast.scaling import CANDIDATES, PATH, Floats, Scaling
+from gatecast.supply import RENEW, Part
 from gatecast.windows import Batch, TrainingSet, sample, training_set, validation_batch
 
 CHECKS = 20  # looks at the validation part, evenly spread over the updates
@@ -27,6 +29,8 @@ LARGEST_ERROR = 20.0  # one absurd truth weighs no more than this many scales
 AVERAGING = 0.02  # share of the newest weights in the average that is judged and kept
 BETAS = (0.9, 0.999)
 RUN_IN = 4  # contexts the state runs in before a refit looks at it
+LEAST_KNOWN = 0.5  # share of the truths of an origin that it takes to learn from it where none has them all
+REFILLS = 12  # times that missing truths are filled from the fit before
 RIDGES = (1e-10, 1e-7, 1e-4)
 
 
@@ -57,36 +61,51 @@ def updates_for(steps: int) -> int:
     return int(np.clip(steps // 2, 300, 800))
 
 
+class Source(Protocol):
+    """Where the loop gets its series from, see ``supply``."""
+
+    whole: bool  # every pool is everything there is
+    steps: int
+    widths: Widths
+
+    def pool(self, rng: np.random.Generator) -> Part:
+        """Series to train on."""
+
+    def judged(self) -> Part:
+        """Series whose last columns choose the weights."""
+
+
 def train(  # noqa: PLR0915 (the loop stays in one piece)
-    values_ST: Floats,
-    training: int,
+    source: Source,
     scaling: Scaling,
     configs: tuple[NetworkConfig, TrainingConfig],
-    further_PST: Floats | None = None,
     progress: Callable[[Progress], None] | None = None,
 ) -> Trained:
-    """Train one network on the columns before ``training``; the columns after it only choose the weights kept.
+    """Train one network on training parts; the validation parts only choose the weights kept.
 
     Args:
-        values_ST: series in original units, padded with NaN on the left.
-        training: number of columns that are the training part; the rest is the validation part.
+        source: the series, with what is known beside them.
         scaling: how the series are scaled.
         configs: the network's and the training's settings.
-        further_PST: past-only inputs.
         progress: called after every update.
 
     Ctrl-C stops the loop; the best weights so far are returned and ``interrupted`` is set.
     """
     shape, config = configs
     rng = np.random.default_rng(config.seed)
-    data = training_set(values_ST, training, scaling, rng, further_PST, config.hide > 0)
-    updates = config.updates if config.updates is not None else updates_for(int(np.isfinite(values_ST).sum()))
-    horizon = min(config.horizon, max(1, training - 2))
+    part = source.pool(rng)
+    data = training_set(part.values_ST, part.training, scaling, rng, part.more, config.hide > 0)
+    updates = config.updates if config.updates is not None else updates_for(source.steps)
+    horizon = min(config.horizon, max(1, part.training - 2))
     size = (config.batch, config.origins, config.steps)
     place = _device(config.device)
-    judge = validation_batch(data, config.context, horizon)
+    held = data
+    if not source.whole:
+        part = source.judged()
+        held = training_set(part.values_ST, part.training, scaling, rng, part.more, hidden_copies=False)
+    judge = validation_batch(held, config.context, horizon)
     with _own_random_numbers(config.seed, place):
-        network = Network(shape, 0 if further_PST is None else len(further_PST)).to(place)
+        network = Network(shape, source.widths).to(place)
         weights = flatten(network)
         adam = Adam(weights, config.weight_decay)
         average, best = weights.data.clone(), weights.data.clone()
@@ -99,6 +118,9 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
             # The training loop
             # ---------------------------------------------------------------------------------------------------
             while update < updates:
+                if update % RENEW == 0 and update and not source.whole:
+                    part = source.pool(rng)
+                    data = training_set(part.values_ST, part.training, scaling, rng, part.more, config.hide > 0)
                 batch = sample(data, config.context, horizon, size, config.hide, rng)
                 weights.gradient.zero_()
                 loss = _loss(network, batch, place)
@@ -252,6 +274,8 @@ def _refit_path(
     place = next(network.parameters()).device
     batch = sample(data, RUN_IN * config.context, horizon, (64, 12, horizon), 0.0, rng)
     use_N = batch.known_NK.all(1)
+    if use_N.sum() < 2 * network.path.in_features:  # values are missing nearly everywhere
+        use_N = batch.known_NK.mean(1) >= LEAST_KNOWN
     if use_N.sum() < 2 * network.path.in_features:
         return best_loss, False
     weights = runtime.weights_from_arrays(export(network))
@@ -270,7 +294,8 @@ def _refit_path(
         network.load_state_dict(offered)
         rest = runtime.answer(runtime.weights_from_arrays(export(network)).head, h_ND, batch.question)
         left_NK = np.clip(batch.truth_NK - rest[..., rest.shape[-1] // 2], -LARGEST_ERROR, LARGEST_ERROR)
-        for path_DJ, bias_J in _ridge(h_ND[use_N], left_NK[use_N], batch.question.path_KJ):
+        left_NK = np.where(batch.known_NK, left_NK, np.nan)[use_N]
+        for path_DJ, bias_J in _ridge(h_ND[use_N], left_NK, batch.question.path_KJ):
             offered["path.weight"] = torch.as_tensor(path_DJ.T, dtype=torch.float32, device=place)
             offered["path.bias"] = torch.as_tensor(bias_J, dtype=torch.float32, device=place)
             network.load_state_dict(offered)
@@ -282,12 +307,19 @@ def _refit_path(
 
 
 def _ridge(h_ND: Floats, left_NK: Floats, path_KJ: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """Least squares for left = [h, 1] W path', with a ridge; the two small eigenproblems serve every ridge."""
+    """Least squares for left = [h, 1] W path', with a ridge; the two small eigenproblems serve every ridge.
+
+    What is missing (NaN) takes the value that the fit before gives it, again and again (Dempster, Laird, Rubin 1977).
+    """
     h1_ND = np.concatenate([h_ND, np.ones((len(h_ND), 1))], axis=1)
     of_state, u = np.linalg.eigh(h1_ND.T @ h1_ND)
     of_path, v = np.linalg.eigh(path_KJ.T @ path_KJ)
-    turned = u.T @ (h1_ND.T @ left_NK @ path_KJ) @ v
     power = np.maximum(of_state, 0)[:, None] * np.maximum(of_path, 0)
+    known_NK = np.isfinite(left_NK)
     for ridge in RIDGES:
-        solved = u @ (turned / (power + ridge * power.mean())) @ v.T
+        filled_NK = np.where(known_NK, left_NK, 0.0)
+        for _ in range(1 if known_NK.all() else REFILLS):
+            turned = u.T @ (h1_ND.T @ filled_NK @ path_KJ) @ v
+            solved = u @ (turned / (power + ridge * power.mean())) @ v.T
+            filled_NK = np.where(known_NK, left_NK, h1_ND @ solved @ path_KJ.T)
         yield solved[:-1].reshape(-1, PATH), solved[-1]

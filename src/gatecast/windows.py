@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatecast.errors import DataError
-from gatecast.scaling import Floats, Question, Scaled, Scaling, ask, scale_series
+from gatecast.scaling import Covariates, Floats, Question, Scaled, Scaling, ask, scale_series
 
 Indices = NDArray[np.int64]
 LONGEST_HIDDEN = 256  # as long as four direct horizons
@@ -71,28 +71,31 @@ def training_set(
     training: int,
     scaling: Scaling,
     rng: np.random.Generator,
-    further_PST: Floats | None = None,
+    more: Covariates | None = None,
     hidden_copies: bool = True,
 ) -> TrainingSet:
     """Scale the series, and add copies of them with random runs of steps hidden.
 
-    The network learns from the copies to run on when values are missing; their truths are the unhidden ones.
+    The network learns from the copies to run on when values are missing; their truths are the unhidden ones.  In the
+    copies past-only columns have hidden runs of their own; what is known in advance is never hidden.
     """
     series = len(values_ST)
     shown, source = values_ST, np.arange(series)
-    further = further_PST
     if hidden_copies:
         shown = np.concatenate([values_ST, hide_runs(values_ST, rng)])
         source = np.concatenate([source, source])
-        if further_PST is not None:
-            tails = np.stack([hide_runs(part, rng) for part in further_PST])
-            further = np.concatenate([further_PST, tails], axis=1)
+        if more is not None:
+            past_PST = more.past_PBT
+            more = more.rows(source)
+            if past_PST is not None:
+                hidden_PST = np.stack([hide_runs(part, rng) for part in past_PST])
+                more = more._replace(past_PBT=np.concatenate([past_PST, hidden_PST], axis=1))
     change = np.abs(np.diff(values_ST[:, :training], axis=1))
     known = np.isfinite(change)
     unit = np.where(known, change, 0).sum(1) / np.maximum(known.sum(1), 1)
     return TrainingSet(
         values_ST,
-        scale_series(shown, scaling, further),
+        scale_series(shown, scaling, more),
         scaling.seasons,
         training,
         np.argmax(np.isfinite(shown), axis=1),
