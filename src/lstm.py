@@ -14,10 +14,10 @@ import numpy as np
 
 from gatecast.config import RunConfig, with_defaults
 from gatecast.forecaster import LSTMForecaster
+from gatecast.opening import Source, open_source
 from gatecast.panel import Panel
 from gatecast.run import Report
 from gatecast.scaling import Floats
-from gatecast.sources import Source, load
 from gatecast.windows import Split, split_steps
 
 
@@ -27,7 +27,7 @@ def load_and_split(config: RunConfig) -> tuple[Source, Split]:
     Nothing is shuffled across a border.  What is learned, and every scale, comes from the training part.
     """
     data = config.data
-    source = load(data.source, time=data.time, target=data.target, series_id=data.series_id, inputs=data.inputs)
+    source = open_source(data)
     steps = len(source.panel.series_values(0))
     return source, split_steps(steps, test=data.test, validation=data.validation)
 

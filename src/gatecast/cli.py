@@ -26,13 +26,35 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
-Data = Annotated[
-    str, typer.Argument(metavar="DATA", help="a named data set (see: gatecast datasets) or a CSV or Parquet file")
-]
+DATA_HELP = (
+    "a named data set (see: gatecast datasets), a CSV (also gzip or zip) or Parquet file, a folder of Parquet files, "
+    "or - for standard input"
+)
+Data = Annotated[str, typer.Argument(metavar="DATA", help=DATA_HELP)]
+MaybeData = Annotated[str | None, typer.Argument(metavar="DATA", help=f"{DATA_HELP}; may stand in --config instead")]
 Time = Annotated[str | None, typer.Option(help="the time column; found by itself when not given")]
-Target = Annotated[str | None, typer.Option(help="the column to forecast; found by itself when not given")]
-SeriesId = Annotated[str | None, typer.Option("--id", help="the column that names the series, when there are several")]
-Input = Annotated[list[str] | None, typer.Option(help="a further column the network may read; may be given again")]
+Target = Annotated[
+    str | None, typer.Option(help="the column to forecast, or several (a,b); found by itself when not given")
+]
+SeriesId = Annotated[
+    str | None, typer.Option("--series-id", "--id", help="the column that names the series, when there are several")
+]
+Input = Annotated[
+    list[str] | None,
+    typer.Option("--inputs", "--input", help="a further column, known up to now only; may be given again"),
+]
+Known = Annotated[
+    list[str] | None, typer.Option(help="a column known in advance, such as holidays or prices; may be given again")
+]
+Static = Annotated[list[str] | None, typer.Option(help="a column that stays the same for a series; may be given again")]
+Wide = Annotated[bool | None, typer.Option("--wide", help="each column of numbers is a series")]
+Zone = Annotated[str | None, typer.Option(help="the time zone of times that carry none, such as Europe/Berlin")]
+Freq = Annotated[str | None, typer.Option("--frequency", help="the spacing, such as D, h or MS; found when not given")]
+Fix = Annotated[
+    list[str] | None,
+    typer.Option(help="mend the table first: sort, drop, fill, interpolate, … (docs/data.md); may be given again"),
+]
+Config = Annotated[Path | None, typer.Option(help="settings from a TOML file, such as a run's config.toml")]
 Season = Annotated[list[int] | None, typer.Option(help="steps per season; 1 for none; may be given twice")]
 Out = Annotated[Path | None, typer.Option(help="the folder to write to, instead of runs/<name>-<time>")]
 Json = Annotated[bool, typer.Option("--json", help="print one JSON object and nothing else")]
@@ -75,19 +97,48 @@ def datasets(as_json: Json = False) -> None:
 
 
 @app.command()
-def check(
+def check(  # noqa: PLR0913, PLR0917 (one parameter per option)
     data: Data,
     time: Time = None,
     target: Target = None,
     series_id: SeriesId = None,
-    input: Input = None,
+    inputs: Input = None,
+    known: Known = None,
+    static: Static = None,
+    wide: Wide = None,
+    zone: Zone = None,
+    frequency: Freq = None,
+    fix: Fix = None,
+    out: Annotated[Path | None, typer.Option(help="with --fix: write the mended table, CSV or Parquet")] = None,
     as_json: Json = False,
 ) -> None:
     """Say all that is wrong with a table, with rows and what to do; exit code 3 if it cannot be forecast."""
     with _plain_errors():
         from gatecast.doctor import check as examine
+        from gatecast.mending import mend
+        from gatecast.sources import find_table
+        from gatecast.tables import check_ending, write_table
 
-        report = examine(data, time=time, target=target, series_id=series_id, inputs=input or ())
+        if out is not None and not fix:
+            raise SettingsError("--out writes a mended table; say what to mend with --fix")
+        if out is not None:
+            check_ending(out)
+        found = find_table(data) if out is not None or data == "-" else None  # standard input is read once
+        asked: dict[str, Any] = {
+            "time": time or (found.named.time if found and found.named else None),
+            "target": target or (found.named.target if found and found.named and not wide else None),
+            "series_id": series_id,
+            "inputs": inputs or (),
+            "known": known or (),
+            "static": static or (),
+            "wide": bool(wide),
+            "frequency": frequency,
+        }
+        table = data if found is None else found.table
+        report = examine(table, **asked, zone=zone, fix=fix or ())
+        if out is not None and found is not None:
+            write_table(mend(found.table, fix or (), **asked).table, out)
+            typer.echo(f"mended table written to {out}", err=True)
     typer.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2) if as_json else report.as_text())
     if not report.ok:
         raise typer.Exit(DataError.exit_code)
@@ -96,17 +147,17 @@ def check(
 @app.command()
 def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
     ctx: typer.Context,
-    data: Annotated[
-        str | None,
-        typer.Argument(
-            metavar="DATA",
-            help="a named data set (see: gatecast datasets) or a CSV or Parquet file; may stand in --config instead",
-        ),
-    ] = None,
+    data: MaybeData = None,
     time: Time = None,
     target: Target = None,
     series_id: SeriesId = None,
-    input: Input = None,
+    inputs: Input = None,
+    known: Known = None,
+    static: Static = None,
+    wide: Wide = None,
+    zone: Zone = None,
+    frequency: Freq = None,
+    fix: Fix = None,
     horizon: Annotated[
         int | None, typer.Option(help="steps of each multi-sequence forecast; 50, or the test part if shorter")
     ] = None,
@@ -120,7 +171,7 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
     learning_rate: Annotated[float | None, typer.Option(help="peak of the one-cycle schedule")] = None,
     seed: Annotated[int | None, typer.Option(help="same seed, same weights")] = None,
     device: Annotated[str | None, typer.Option(help="where to train: cpu, cuda, …")] = None,
-    config: Annotated[Path | None, typer.Option(help="settings from a TOML file, such as a run's config.toml")] = None,
+    config: Config = None,
     out: Out = None,
     no_save: Annotated[bool, typer.Option("--no-save", help="write nothing")] = False,
     as_json: Json = False,
@@ -135,7 +186,13 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
             "time": time,
             "target": target,
             "series_id": series_id,
-            "inputs": input,
+            "inputs": inputs,
+            "known": known,
+            "static": static,
+            "wide": wide,
+            "zone": zone,
+            "frequency": frequency,
+            "fix": fix,
             "season_length": season_length,
         },
         "network": {"units": units, "layers": layers, "dropout": dropout},
@@ -156,41 +213,87 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
 
 @app.command()
 def forecast(  # noqa: PLR0913, PLR0917 (one parameter per option)
-    data: Data,
-    horizon: Annotated[int, typer.Option(help="steps to forecast beyond the end of the data")],
-    model: Annotated[Path, typer.Option(help="a model file written by gatecast run")],
-    time: Time = None,
-    target: Target = None,
-    series_id: SeriesId = None,
+    data: MaybeData = None,
+    horizon: Annotated[int | None, typer.Option(help="steps to forecast beyond the end of the data")] = None,
+    model: Annotated[str | None, typer.Option(help="a model file written by gatecast run")] = None,
     level: Annotated[
         list[int] | None, typer.Option(help="interval level in percent; may be given again (80 and 95)")
     ] = None,
+    future: Annotated[
+        str | None, typer.Option(help="a table with the future of the columns that the model reads in advance")
+    ] = None,
+    what_if: Annotated[
+        list[str] | None, typer.Option(help="change a column known in advance: price=9.9, price*=1.1")
+    ] = None,
+    time: Time = None,
+    target: Target = None,
+    series_id: SeriesId = None,
+    wide: Wide = None,
+    zone: Zone = None,
+    frequency: Freq = None,
+    fix: Fix = None,
+    config: Config = None,
     out: Annotated[Path | None, typer.Option(help="write a CSV or Parquet file instead of printing")] = None,
     as_json: Json = False,
 ) -> None:
     """Forecast beyond the end of the data with a trained model, with dates and intervals in the data's own units."""
+    given = {
+        "data": {
+            "source": data,
+            "time": time,
+            "target": target,
+            "series_id": series_id,
+            "wide": wide,
+            "zone": zone,
+            "frequency": frequency,
+            "fix": fix,
+        },
+        "forecast": {"horizon": horizon, "model": model, "level": level, "future": future, "what_if": what_if},
+    }
     with _plain_errors():
-        from gatecast.modelfile import load_model
-        from gatecast.panel import forecast_frame
-        from gatecast.predictor import forecast_panel, unlike_training
-        from gatecast.sources import load
-        from gatecast.tables import check_ending, table_as, write_table
+        settings = settings_of(given, config)
+        forecast_and_show(settings, out=out, as_json=as_json)
 
-        if horizon < 1:
-            raise SettingsError(f"a horizon of {horizon} forecasts nothing; give 1 or more steps")
-        if out is not None:
-            check_ending(out)
-        trained = load_model(model)
-        source = load(data, time=time, target=target, series_id=series_id, inputs=trained.inputs)
-        for sentence in unlike_training(trained, source.panel):
-            typer.echo(f"gatecast: warning: {sentence}; do not trust this forecast", err=True)
-        quantiles = forecast_panel(trained, source.panel, horizon)
-        table = forecast_frame(source.panel, quantiles, "LSTM", tuple(level or (80, 95)))
-        if out is not None:
-            write_table(table, out)
-            typer.echo(f"{table.num_rows:,} forecasts written to {out}", err=True)
-        else:
-            typer.echo(table_as(table, "json" if as_json else "csv"), nl=False)
+
+def forecast_and_show(settings: RunConfig, *, out: Path | None = None, as_json: bool = False) -> None:
+    """Make a forecast and print or write it; warnings go to standard error."""
+    import warnings
+
+    from gatecast.errors import OutsideTraining
+    from gatecast.forecasts import forecast as make
+    from gatecast.tables import check_ending, table_as, write_table
+
+    asked, data = settings.forecast, settings.data
+    if asked.horizon is None:
+        raise SettingsError("no horizon given; say how many steps to forecast with --horizon")
+    if asked.model is None:
+        raise SettingsError("no model given; name a file written by gatecast run with --model")
+    if out is not None:
+        check_ending(out)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", OutsideTraining)
+        table = make(
+            data.source,
+            asked.horizon,
+            asked.model,
+            level=asked.level,
+            future=asked.future,
+            what_if=asked.what_if,
+            time=data.time,
+            target=data.target,
+            series_id=data.series_id,
+            wide=data.wide,
+            zone=data.zone,
+            frequency=data.frequency,
+            fix=data.fix,
+        )
+    for warning in caught:
+        typer.echo(f"gatecast: warning: {warning.message}", err=True)
+    if out is not None:
+        write_table(table, out)
+        typer.echo(f"{table.num_rows:,} forecasts written to {out}", err=True)
+    else:
+        typer.echo(table_as(table, "json" if as_json else "csv"), nl=False)
 
 
 def settings_of(given: dict[str, Any], file: Path | None) -> RunConfig:

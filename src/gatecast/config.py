@@ -30,13 +30,26 @@ class _Settings(BaseModel):
 class DataConfig(_Settings):
     """Where the table comes from and how it is cut; column names are those of the user's table."""
 
-    source: str = Field(default="", description="a named data set or the path of a CSV or Parquet file")
+    source: str = Field(
+        default="",
+        description="a named data set, a CSV or Parquet file, a folder of Parquet files, or - (standard input)",
+    )
     time: str | None = Field(default=None, description="the time column; found by itself when not given")
-    target: str | None = Field(default=None, description="the column to forecast; found by itself when not given")
+    target: str | tuple[str, ...] | None = Field(
+        default=None, description="the column to forecast, or several; found by itself when not given"
+    )
     series_id: str | None = Field(default=None, description="the column that names the series, when there are several")
     inputs: tuple[str, ...] = Field(
         default=(), description="further columns the network may read, known up to now only"
     )
+    known: tuple[str, ...] = Field(
+        default=(), description="columns known in advance, such as holidays or prices: the forecast reads their future"
+    )
+    static: tuple[str, ...] = Field(default=(), description="columns that stay the same for a series")
+    wide: bool = Field(default=False, description="each column of numbers is a series")
+    zone: str | None = Field(default=None, description="the time zone of times that carry none, such as Europe/Berlin")
+    frequency: str | None = Field(default=None, description="the spacing, such as D, h or MS; found when not given")
+    fix: tuple[str, ...] = Field(default=(), description="what to mend in the table: fill, interpolate, drop, sort, …")
     season_length: tuple[int, ...] | None = Field(
         default=None, description="steps per season, at most two; (1,) is none"
     )
@@ -88,12 +101,32 @@ class TrainingConfig(_Settings):
     device: str = Field(default="cpu", description="where to train, as torch names it; forecasts are made in NumPy")
 
 
+class ForecastConfig(_Settings):
+    """A forecast beyond the end of the data."""
+
+    model: str | None = Field(default=None, description="a model file written by gatecast run")
+    horizon: int | None = Field(default=None, ge=1, description="steps to forecast beyond the end of the data")
+    level: tuple[int, ...] = Field(default=(80, 95), description="interval levels in percent")
+    future: str | None = Field(default=None, description="a table with the future of the columns known in advance")
+    what_if: tuple[str, ...] = Field(
+        default=(), description="a change of a column known in advance, such as price=9.9, and what then comes"
+    )
+
+    @model_validator(mode="after")
+    def _levels(self) -> ForecastConfig:
+        for percent in self.level:
+            if percent not in LEVELS:
+                raise ValueError(f"level {percent} is not offered; choose from {', '.join(map(str, LEVELS))}")
+        return self
+
+
 class RunConfig(_Settings):
     """One whole run."""
 
     data: DataConfig = DataConfig()
     network: NetworkConfig = NetworkConfig()
     training: TrainingConfig = TrainingConfig()
+    forecast: ForecastConfig = ForecastConfig()
     horizon: int | None = Field(
         default=None, ge=1, description="steps of each multi-sequence forecast; None: 50, or the test part if shorter"
     )
@@ -137,7 +170,12 @@ def _sentence(problem: Any, origin: str) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     if problem["type"] == "extra_forbidden":
         *groups, key = problem["loc"]
-        parts: dict[str, type[BaseModel]] = {"data": DataConfig, "network": NetworkConfig, "training": TrainingConfig}
+        parts: dict[str, type[BaseModel]] = {
+            "data": DataConfig,
+            "network": NetworkConfig,
+            "training": TrainingConfig,
+            "forecast": ForecastConfig,
+        }
         known = parts.get(str(groups[-1]) if groups else "", RunConfig).model_fields
         return f"{origin}: unknown key {where!r}.{nearest(str(key), known)} Known here: {', '.join(known)}."
     right = RIGHT.get(problem["type"])

@@ -20,9 +20,10 @@ from gatecast.config import DIRECT_HORIZON, MEDIAN, USUAL_HORIZON, RunConfig
 from gatecast.errors import DataError
 from gatecast.forecaster import LSTMForecaster
 from gatecast.modelfile import Model
+from gatecast.opening import open_source
 from gatecast.panel import Panel
 from gatecast.scaling import Floats
-from gatecast.sources import Source, chirp, load, sine
+from gatecast.sources import Source, chirp, sine
 from gatecast.training import Progress
 from gatecast.verdict import Verdict, judge
 from gatecast.windows import Split, split_steps
@@ -65,7 +66,7 @@ class Standard:
     def load_and_split(self, config: RunConfig) -> tuple[Source, Split]:
         """The series named in the settings, and where it is cut."""
         data = config.data
-        source = load(data.source, time=data.time, target=data.target, series_id=data.series_id, inputs=data.inputs)
+        source = open_source(data)
         return source, split_steps(int(source.panel.lengths[0]), data.test, data.validation)
 
     def build(self, config: RunConfig) -> LSTMForecaster:

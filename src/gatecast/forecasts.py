@@ -1,0 +1,145 @@
+"""A forecast beyond the end of a table, in one call: with a trained model, in the kind of table that came in."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from operator import add, mul, sub, truediv
+from pathlib import Path
+from typing import Any
+
+from gatecast.columns import eager_frame
+from gatecast.config import DataConfig
+from gatecast.errors import OutsideTraining, SettingsError
+from gatecast.frames import forecast_table
+from gatecast.future import read_future
+from gatecast.mending import check_fixes, mend
+from gatecast.modelfile import Model, load_model
+from gatecast.panel import Panel, panel_from_frame
+from gatecast.predictor import WHAT_IF, change_future, forecast_panel, outside_training, unlike_training
+from gatecast.sources import find_table
+from gatecast.tablefiles import read_table
+
+
+def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
+    table: Any,
+    horizon: int,
+    model: Model | str | Path,
+    *,
+    level: Sequence[int] = (80, 95),
+    future: Any = None,
+    what_if: Mapping[str, Any] | Sequence[str] = (),
+    time: str | None = None,
+    target: str | Sequence[str] | None = None,
+    series_id: str | None = None,
+    wide: bool = False,
+    zone: str | None = None,
+    frequency: str | None = None,
+    fix: Sequence[str] = (),
+) -> Any:
+    """Return the next ``horizon`` steps of every series: unique_id, ds, LSTM, LSTM-lo-80, LSTM-hi-80 …
+
+    Args:
+        table: a frame, numbers, a named set, or the path of a file or folder; it is not changed.
+        horizon: steps ahead.
+        model: a trained model, or the file it was saved in; it knows which columns it reads.
+        level: interval levels in percent.
+        future: for a model that reads columns in advance, a table (or its path) of their values.
+        what_if: changes of columns known in advance, ``{"price": 9.9}`` or ``["price=9.9", "price*=1.1"]``: what then
+            comes stands in the columns WhatIf beside the forecast as planned.
+        time: the column of times; this and the following as for ``panel_from_frame``.
+        target: the column to forecast; None takes the one the model was trained on, if the table has it.
+        series_id: the column that names the series.
+        wide: each column of numbers is a series.
+        zone: the time zone of times that carry none.
+        frequency: the spacing.
+        fix: what to mend first, see ``mending``.
+
+    Raises:
+        SettingsError: a name, level or change cannot work.
+        DataError: the table or its future cannot be read; rows are named.
+        ModelFileError: the model file is damaged, foreign or newer.
+
+    Warns:
+        OutsideTraining: the table is unlike what the model was trained on.
+    """
+    if horizon < 1:
+        raise SettingsError(f"a horizon of {horizon} forecasts nothing; give 1 or more steps")
+    trained = model if isinstance(model, Model) else load_model(Path(model))
+    check_fixes(fix)
+    like = None if isinstance(table, str | Path) else table
+    if isinstance(table, str | Path):
+        found = find_table(str(table))
+        table = found.table
+        if found.named is not None:
+            time, target = time or found.named.time, target or (None if wide else found.named.target)
+    reads = trained.config.data
+    columns: dict[str, Any] = {
+        "time": time,
+        "target": target or (None if wide else _trained_target(reads, table)),
+        "series_id": series_id,
+        "inputs": reads.inputs,
+        "known": reads.known,
+        "static": reads.static,
+        "wide": wide,
+        "frequency": frequency,
+    }
+    if fix:
+        table = mend(table, fix, **columns).table
+    panel = panel_from_frame(table, **columns, zone=zone)
+    ahead = _future_of(future, panel, horizon)
+    _warn(unlike_training(trained, panel, ahead))
+    made = {"LSTM": forecast_panel(trained, panel, horizon, ahead)}
+    if what_if:
+        changed = change_future(trained, panel, ahead, _changes(what_if))
+        _warn(outside_training(trained, panel, changed))
+        made[WHAT_IF] = forecast_panel(trained, panel, horizon, changed)
+    return forecast_table(panel, made, level, like)
+
+
+def _trained_target(reads: DataConfig, table: Any) -> str | tuple[str, ...] | None:
+    """The target the model was trained on, if the table has it."""
+    names = (reads.target,) if isinstance(reads.target, str) else reads.target or ()
+    there = eager_frame(table).columns
+    return reads.target if names and all(name in there for name in names) else None
+
+
+def _future_of(future: Any, panel: Panel, horizon: int) -> dict[str, Any]:
+    if isinstance(future, str | Path):
+        future = read_table(future)
+    return read_future(future, panel, horizon)
+
+
+_CHANGE = re.compile(r"^(?P<name>.+?)\s*(?P<how>[*+/-]?=)\s*(?P<value>.+)$")
+
+
+def _changes(what_if: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
+    """Changes written as ``price=9.9``, ``price*=1.1`` or ``price+=2``, as ``change_future`` takes them."""
+    if isinstance(what_if, Mapping):
+        return dict(what_if)
+    changes: dict[str, Any] = {}
+    for text in [what_if] if isinstance(what_if, str) else what_if:
+        match = _CHANGE.match(text)
+        if match is None:
+            raise SettingsError(f"what if: {text!r} is no change; write price=9.9, price*=1.1, price+=2 or price-=2")
+        name, how, value = match["name"].strip(), match["how"], match["value"].strip()
+        try:
+            number = float(value)
+        except ValueError:
+            if how != "=":
+                raise SettingsError(f"what if: {text!r}: {value!r} is not a number") from None
+            changes[name] = value
+            continue
+        changes[name] = number if how == "=" else _turned(how, number)
+    return changes
+
+
+def _turned(how: str, number: float) -> Callable[[Any], Any]:
+    by: dict[str, Callable[[Any, float], Any]] = {"*=": mul, "/=": truediv, "+=": add, "-=": sub}
+    return lambda planned: by[how](planned, number)
+
+
+def _warn(sentences: Sequence[str]) -> None:
+    for sentence in sentences:
+        warnings.warn(f"{sentence}; do not trust this forecast", OutsideTraining, stacklevel=3)
