@@ -27,6 +27,7 @@ from gatecast.predictor import WHAT_IF, as_arrays, change_future, forecast_panel
 from gatecast.rows import OTHER
 from gatecast.runtime import weights_from_arrays
 from gatecast.scaling import Floats, Running, Scaling, fixed_from
+from gatecast.store import open_store
 from gatecast.supply import MemoryPlanes, Part, Planes, Supply
 from gatecast.training import Progress, Trained, train, updates_for
 
@@ -112,7 +113,48 @@ class LSTMForecaster:
             )
         )
         self._like = None if isinstance(table, Panel) else table
-        return self.fit_panel(panel, max(1, round(self.validation * float(np.median(panel.lengths)))))
+        return self.fit_panel(panel, self._validation_steps(panel.lengths))
+
+    def fit_folder(  # noqa: PLR0913 (the choice of columns, as keywords)
+        self,
+        folder: str | Path,
+        *,
+        time: str | None = None,
+        target: str | None = None,
+        series_id: str | None = None,
+        inputs: Sequence[str] = (),
+        known: Sequence[str] = (),
+        static: Sequence[str] = (),
+        frequency: str | None = None,
+        scratch: str | Path | None = None,
+    ) -> Self:
+        """Train on a folder of Parquet files that need not fit in memory, see ``open_store`` for the settings.
+
+        The numbers lie in a scratch file without a name, which goes when the forecaster does.
+
+        Raises:
+            SettingsError: a named column is not there.
+            DataError: the files cannot be read or forecast as they are; file and row are named.
+            OutputError: there is no room for the scratch file.
+        """
+        store = open_store(
+            folder,
+            time=time,
+            target=target,
+            series_id=series_id,
+            inputs=inputs,
+            known=known,
+            static=static,
+            frequency=frequency,
+            scratch=scratch,
+        )
+        validation_steps = self._validation_steps(store.lengths)
+        columns = store.learn_columns(validation_steps)
+        planes = store.planes(columns)
+        self._forget()
+        self.fit_planes(planes, About(store.frequency, columns, store.data(), store.card()), validation_steps)
+        self._panel, self._planes = store.ends(), planes
+        return self
 
     def fit_panel(
         self, panel: Panel, validation_steps: int, progress: Callable[[Progress], None] | None = None
@@ -124,6 +166,7 @@ class LSTMForecaster:
         Raises:
             DataError: no series is long enough to train on.
         """
+        self.__dict__.pop("_planes", None)
         columns = learn_columns(panel, validation_steps)
         about = About(panel.frequency, columns, data_of(panel), card_of(panel))
         self.fit_planes(MemoryPlanes(panel, columns), about, validation_steps, progress)
@@ -179,7 +222,7 @@ class LSTMForecaster:
             DataError: a future value is missing; the message says of which series and time.
         """
         panel = self._fitted_panel("predict")
-        made = forecast_panel(self.model_, panel, horizon, self._future(panel, future, horizon))
+        made = self._made(panel, horizon, self._future(panel, future, horizon))
         return forecast_table(panel, {self.name: made}, level, self._kind())
 
     def what_if(self, horizon: int, changes: Mapping[str, Any], level: Sequence[int] = (), future: Any = None) -> Any:
@@ -205,7 +248,7 @@ class LSTMForecaster:
         for sentence in outside_training(self.model_, panel, changed):
             warnings.warn(f"{sentence}; do not trust this forecast", OutsideTraining, stacklevel=2)
         made = {
-            name: forecast_panel(self.model_, panel, horizon, then)
+            name: self._made(panel, horizon, then)
             for name, then in ((self.name, planned), (WHAT_IF, changed))
         }
         return forecast_table(panel, made, level, self._kind())
@@ -248,8 +291,14 @@ class LSTMForecaster:
         return model
 
     def _forget(self) -> None:
-        for name in ("_panel", "_like", "fitted_"):
+        for name in ("_panel", "_planes", "_like", "fitted_"):
             self.__dict__.pop(name, None)
+
+    def _made(self, panel: Panel, horizon: int, ahead: Mapping[str, Floats]) -> Floats:
+        return forecast_panel(self.model_, panel, horizon, ahead, getattr(self, "_planes", None))
+
+    def _validation_steps(self, lengths: NDArray[np.int64]) -> int:
+        return max(1, round(self.validation * float(np.median(lengths))))
 
     def _fitted_panel(self, asked: str) -> Panel:
         panel: Panel | None = getattr(self, "_panel", None)

@@ -160,7 +160,13 @@ def full_sequence(model: Model, values: Floats, steps: int, block: int, more: Co
     return np.asarray(made[:steps])
 
 
-def forecast_panel(model: Model, panel: Panel, horizon: int, future: Mapping[str, Floats] | None = None) -> Floats:
+def forecast_panel(
+    model: Model,
+    panel: Panel,
+    horizon: int,
+    future: Mapping[str, Floats] | None = None,
+    planes: Planes | None = None,
+) -> Floats:
     """Quantiles (S, H, Q) of the steps after each series' end, in original units.
 
     Args:
@@ -168,6 +174,7 @@ def forecast_panel(model: Model, panel: Panel, horizon: int, future: Mapping[str
         panel: the series, with the columns the model reads.
         horizon: steps ahead.
         future: for every column known in advance its values then, (S, horizon), as ``read_future`` gives them.
+        planes: where the series' numbers are, if ``panel`` holds only their ends.
 
     Raises:
         DataError: the panel lacks a column the model reads, or a future value is missing.
@@ -175,7 +182,7 @@ def forecast_panel(model: Model, panel: Panel, horizon: int, future: Mapping[str
     require_columns(model, panel)
     known = [column for column in model.columns if column.role == "known"]
     ahead_JSH = _encoded_future(known, panel, horizon, future or {}) if known else None
-    return forecast_planes(model, MemoryPlanes(panel, model.columns), horizon, ahead_JSH)
+    return forecast_planes(model, planes or MemoryPlanes(panel, model.columns), horizon, ahead_JSH)
 
 
 def forecast_planes(model: Model, planes: Planes, horizon: int, ahead_JSH: Floats | None = None) -> Floats:
