@@ -117,7 +117,7 @@ def check(  # noqa: PLR0913, PLR0917 (one parameter per option)
         from gatecast.doctor import check as examine
         from gatecast.mending import mend
         from gatecast.sources import find_table
-        from gatecast.tables import check_ending, write_table
+        from gatecast.tables import ALL_DIGITS, check_ending, write_table
 
         if out is not None and not fix:
             raise SettingsError("--out writes a mended table; say what to mend with --fix")
@@ -137,7 +137,7 @@ def check(  # noqa: PLR0913, PLR0917 (one parameter per option)
         table = data if found is None else found.table
         report = examine(table, **asked, zone=zone, fix=fix or ())
         if out is not None and found is not None:
-            write_table(mend(found.table, fix or (), **asked).table, out)
+            write_table(mend(found.table, fix or (), **asked).table, out, ALL_DIGITS)
             typer.echo(f"mended table written to {out}", err=True)
     typer.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2) if as_json else report.as_text())
     if not report.ok:

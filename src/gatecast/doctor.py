@@ -16,11 +16,11 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from gatecast.columns import Columns, choose, eager_frame
+from gatecast.columns import Columns, choose
 from gatecast.errors import DataError
 from gatecast.findings import KINDS, Finding, finding_of, many, sentence
 from gatecast.frequency import Frequency, parse_frequency, season_lengths
-from gatecast.layouts import is_unnamed
+from gatecast.layouts import eager_frame, is_unnamed
 from gatecast.mending import Mended, check_fixes, is_series_each, mend_columns
 from gatecast.panel import panel_from_frame
 from gatecast.reading import Read, Roles, read_rows, roles_of

@@ -33,6 +33,7 @@ from gatecast.training import Progress, Trained, train, updates_for
 
 RACE = 5  # when the scaling is to be chosen, each is given a fifth of the updates first
 POOLS = (1, 2, 5, 13, 33)  # steps ahead whose intervals are checked together, from each to before the next
+MOST_ASKED = 8192  # origins of all series at which they are checked
 FAR, RUN_ON_ORIGINS = 4, 24  # direct horizons that are checked, and the origins that are run on for it
 
 
@@ -360,7 +361,8 @@ def widen(model: Model, part: Part) -> Floats:
         ahead = origins[:, None] + np.arange(1, horizon + 1)
         return np.where(ahead < total, values_ST[:, np.minimum(ahead, total - 1)], np.nan)
 
-    origins = np.unique(np.linspace(training - 1, total - 2, min(512, total - training)).round().astype(np.int64))
+    count = max(2, min(MOST_ASKED // len(values_ST), 512, total - training))
+    origins = np.unique(np.linspace(training - 1, total - 2, count).round().astype(np.int64))
     near = min(direct, total - training)
     made = predictor.predict_many(model, values_ST, origins, near, more)
     edges = [pool for pool in POOLS if pool <= near] + [near + 1]

@@ -61,8 +61,13 @@ def predict_many(
         groups = [ends[begin : begin + together] for begin in range(0, len(ends), together)]
         parts = [run_on(model, *_cut_at(values_ST, more, group, horizon)) for group in groups]
         return np.concatenate([p.reshape(len(values_ST), -1, *p.shape[1:]) for p in parts], axis=1)
-    scaled, h_STD = read_series(model, values_ST, more)
-    made = _answer_all(model, scaled, h_STD, origins, np.arange(1, horizon + 1))
+    steps_K, groups = np.arange(1, horizon + 1), []
+    together = max(1, CELLS // values_ST.shape[1])
+    for begin in range(0, len(values_ST), together):
+        rows = slice(begin, begin + together)
+        scaled, h_STD = read_series(model, values_ST[rows], None if more is None else more.rows(rows))
+        groups.append(_answer_all(model, scaled, h_STD, origins, steps_K))
+    made = np.concatenate(groups)
     return runtime.widen(made.reshape(-1, *made.shape[2:]), model.widening_KQ, model.direct_horizon).reshape(made.shape)
 
 
@@ -118,7 +123,7 @@ def run_on(model: Model, values_ST: Floats, horizon: int, more: Covariates | Non
         more = Covariates(past_PST, known_JST, more.static_GB)
     scaled, h_STD = read_series(model, values_ST, more)
     origins = np.arange(steps - 1, steps + hidden, block)
-    blocks = _answer_all(model, scaled, h_STD, origins, np.arange(1, block + 1))
+    blocks = _answer_all(model, scaled, h_STD, origins, np.arange(1, min(block, horizon) + 1))
     made = blocks.reshape(series, -1, blocks.shape[-1])[:, :horizon]
     return runtime.widen(made, model.widening_KQ, block)
 

@@ -19,14 +19,15 @@ from gatecast.frequency import show_time
 from gatecast.modelfile import write_atomically
 
 DIGITS = 7  # significant digits of a forecast in text
+ALL_DIGITS = 17  # those of a number that must stay as it is
 
 
-def table_as(table: pa.Table, kind: str) -> str:
-    """A table as text: ``csv``, or ``json`` as one list of rows; times as short as they can be, numbers to 7 digits.
+def table_as(table: pa.Table, kind: str, digits: int = DIGITS) -> str:
+    """A table as text: ``csv``, or ``json`` as one list of rows; times as short as they can be.
 
     Times with a zone are written with their offset, 2024-03-31T03:00:00+02:00.
     """
-    columns = [_cells(table[name].combine_chunks()) for name in table.column_names]
+    columns = [_cells(table[name].combine_chunks(), digits) for name in table.column_names]
     rows = zip(*columns, strict=True)
     if kind == "csv":
         buffer = io.StringIO()
@@ -38,15 +39,15 @@ def table_as(table: pa.Table, kind: str) -> str:
     return json.dumps(listed, ensure_ascii=False, indent=2) + "\n"
 
 
-def write_table(table: pa.Table, path: Path) -> None:
-    """Write a table as CSV or Parquet, as the name's ending says.
+def write_table(table: pa.Table, path: Path, digits: int = DIGITS) -> None:
+    """Write a table as CSV (with so many digits) or Parquet, as the name's ending says.
 
     Raises:
         OutputError: the ending is neither, or the place cannot be written to.
     """
     kind = check_ending(path)
     if kind == ".csv":
-        write_atomically(path, table_as(table, "csv").encode())
+        write_atomically(path, table_as(table, "csv", digits).encode())
     else:
         buffer = io.BytesIO()
         pq.write_table(table, buffer)
@@ -65,15 +66,15 @@ def check_ending(path: Path) -> str:
     return ending
 
 
-def _cells(column: pa.Array) -> list[Any]:
+def _cells(column: pa.Array, digits: int) -> list[Any]:
     """A column as it should be read."""
     if pa.types.is_timestamp(column.type) and column.type.tz is not None:
         return zoned_text(column)
-    return [_plain(x) for x in column.to_pylist()]
+    return [_plain(x, digits) for x in column.to_pylist()]
 
 
-def _plain(x: Any) -> Any:
+def _plain(x: Any, digits: int) -> Any:
     """Times and numbers as they should be read."""
     if isinstance(x, datetime):
         return show_time(np.datetime64(x, "us"))
-    return float(f"{x:.{DIGITS}g}") if isinstance(x, float) else x
+    return float(f"{x:.{digits}g}") if isinstance(x, float) else x
