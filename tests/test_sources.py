@@ -41,6 +41,7 @@ def refused(path, pattern, error=DataError, **arguments):
 SETS = {  # steps, first and last time, code, missing values
     "sine": (5001, "0", "5000", "1", 0),
     "sp500": (4697, "2000-01-03", "2018-08-31", "B", 0),
+    "sp500_variance": (5031, "1999-01-04", "2018-12-31", "B", 0),
     "sunspots": (309, "1700-01-01", "2008-01-01", "YS", 0),
     "co2": (2284, "1958-03-29", "2001-12-29", "W", 59),
     "nile": (100, "1871-01-01", "1970-01-01", "YS", 0),

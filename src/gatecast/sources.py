@@ -24,6 +24,7 @@ from gatecast.tablefiles import STANDARD_INPUT, plain_name, read_table, table_of
 
 __all__ = ["DATASETS", "SINE_PERIOD", "SINE_STEPS", "Dataset", "Found", "Source", "chirp", "find_table"]
 __all__ += ["load", "read_table", "sine", "source_of"]
+from gatecast.variance import log_variance_table
 
 Floats = npt.NDArray[np.float64]
 Scaling = Literal["auto", "running", "fixed"]
@@ -226,12 +227,22 @@ def _sine() -> pa.Table:
     return _table({"k": list(range(SINE_STEPS)), "sine": sine().tolist()})
 
 
-def _sp500() -> pa.Table:
-    """The course's range of the daily table; its dates are month/day/year."""
-    table = _shipped("arch", "data/sp500/sp500.csv.gz")
-    columns = table.to_pydict()
+def _sp500_days() -> dict[str, list[Any]]:
+    """The daily table, 1999 to 2018; its dates are month/day/year, and become year-month-day."""
+    columns = _shipped("arch", "data/sp500/sp500.csv.gz").to_pydict()
     parts = (date.split("/") for date in columns["Date"])
     columns["Date"] = [f"{year}-{month:0>2}-{day:0>2}" for month, day, year in parts]
+    return columns
+
+
+def _sp500_variance() -> pa.Table:
+    """The logarithm of each day's variance, over the whole table."""
+    return log_variance_table(_table(_sp500_days()))
+
+
+def _sp500() -> pa.Table:
+    """The course's range of the daily table."""
+    columns = _sp500_days()
     first, last = SP500_RANGE
     kept = [row for row, date in enumerate(columns["Date"]) if first <= date <= last]
     return _table({name: [cells[row] for row in kept] for name, cells in columns.items()})
@@ -276,6 +287,16 @@ DATASETS: dict[str, Dataset] = {
         target="Close",
         season_length=(1,),
         scaling="running",
+    ),
+    "sp500_variance": Dataset(
+        title="S&P 500, log of the daily variance",
+        about="How much the index moved within each day, 1999 to 2018: the logarithm of the Garman-Klass variance of its "
+        "open, high, low and close. Unlike the price it can be forecast.",
+        unit="log variance",
+        read=_sp500_variance,
+        time="Date",
+        target="log_variance",
+        season_length=(1,),
     ),
     "sunspots": Dataset(
         title="Sunspots, yearly",

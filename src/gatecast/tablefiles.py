@@ -64,7 +64,7 @@ def read_table(path: Path | str) -> pa.Table:
 def table_of(content: bytes, name: str = "") -> pa.Table:
     """Return the table in the bytes of a CSV (plain, gzip, in a zip) or Parquet file, which may have a ``name``."""
     if content[:4] == b"PAR1":
-        return _read_parquet(pa.BufferReader(content))
+        return _read_parquet(_reader(content))
     if name.lower().endswith(_PARQUET):
         raise DataError("is empty" if not content else "is called Parquet but is not; give a Parquet or CSV file")
     if content[:4] in (b"PK\x03\x04", b"PK\x05\x06"):
@@ -241,7 +241,7 @@ def _read_csv(content: bytes) -> pa.Table:
 
     def read(threads: bool) -> pa.Table:
         how = pacsv.ReadOptions(column_names=names, skip_rows=before + 1, use_threads=threads)
-        return pacsv.read_csv(pa.BufferReader(content), read_options=how, parse_options=options, convert_options=text)
+        return pacsv.read_csv(_reader(content), read_options=how, parse_options=options, convert_options=text)
 
     try:
         return read(threads=True)
@@ -250,6 +250,16 @@ def _read_csv(content: bytes) -> pa.Table:
             return read(threads=False)  # slower, but its error names the row
         except pa.ArrowInvalid as error:
             raise DataError(_csv_problem(str(error), before)) from None
+
+
+def _reader(content: bytes) -> pa.BufferReader:
+    """Bytes as a stream in memory of arrow's own.
+
+    A worker of arrow's that still holds Python's bytes when the program ends would abort it.
+    """
+    buffer = pa.allocate_buffer(len(content))
+    pa.FixedSizeBufferWriter(buffer).write(content)
+    return pa.BufferReader(buffer)
 
 
 def _csv_problem(message: str, before: int) -> str:
