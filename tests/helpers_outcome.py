@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from gatecast.backtest import MODES, as_path, baseline_forecast, modes_of, scores
 from gatecast.columns import Names
 from gatecast.config import QUANTILES, DataConfig, RunConfig, TrainingConfig
 from gatecast.forecaster import Fitted, LSTMForecaster
 from gatecast.modelfile import Model
+from gatecast.modes import MODES, as_path, baseline_forecast, modes_of, scores
 from gatecast.panel import panel_from_arrays
 from gatecast.run import Outcome, fit_baselines, newest
 from gatecast.runtime import OUTPUTS, weights_from_arrays

@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from gatecast.backtest import modes_of
 from gatecast.metrics import rmse
+from gatecast.modes import modes_of
 from gatecast.network import Network, to_tensors
 from gatecast.scaling import fixed_from
 from gatecast.windows import sample, split_steps, training_set

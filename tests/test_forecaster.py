@@ -15,6 +15,7 @@ from gatecast.forecaster import LSTMForecaster
 from gatecast.modelfile import Model
 from gatecast.panel import panel_from_arrays, panel_from_frame
 from gatecast.predictor import forecast_panel
+from gatecast.runtime import weights_to_arrays
 
 KINDS = {"pandas": pd.DataFrame, "polars": pl.DataFrame, "pyarrow": pa.table}
 START = datetime.datetime(2022, 3, 1)
@@ -292,16 +293,42 @@ def test_the_season_comes_from_the_dates_unless_it_is_given():
     )  # no two weeks to learn from
 
 
-def test_intervals_are_widened_and_never_narrowed(fitted):
-    widening = fitted.model_.widening_KQ
+def test_intervals_of_one_series_are_widened_and_never_narrowed():
+    walk = panel_of(np.random.default_rng(2).normal(size=300).cumsum())
+    model = forecaster((1,), updates=40).fit_panel(walk, 40).model_
+    widening = model.widening_KQ
     assert widening.shape[1] == len(QUANTILES)
     assert (widening >= 1).all()
-    plain = Model(fitted.model_.weights, fitted.model_.scaling, fitted.model_.config)
-    panel = panel_from_frame(pa.table(columns_of({"a": 120, "b": 70})))
-    narrow, wide = (forecast_panel(model, panel, 20) for model in (plain, fitted.model_))
+    plain = Model(model.weights, model.scaling, model.config)
+    narrow, wide = (forecast_panel(each, walk, 20) for each in (plain, model))
     assert (wide[..., 0] <= narrow[..., 0] + 1e-9).all()
     assert (wide[..., -1] >= narrow[..., -1] - 1e-9).all()
     np.testing.assert_allclose(wide[..., MEDIAN], narrow[..., MEDIAN])
+
+
+def test_both_sides_of_an_interval_of_a_panel_are_widened_or_narrowed_alike(fitted):
+    widening = fitted.model_.widening_KQ
+    np.testing.assert_array_equal(widening, widening[:, ::-1])
+    assert (widening > 0.5).all() and (widening[:, MEDIAN] == 1).all()
+    made = forecast_panel(fitted.model_, panel_from_frame(pa.table(columns_of({"a": 120, "b": 70}))), 20)
+    assert (np.diff(made, axis=-1) >= 0).all()
+
+
+def test_a_panel_is_trained_again_with_its_validation_part():
+    """Values of the validation part move no weight of the first training, and those of the second."""
+    frame = columns_of({"a": 120, "b": 110})
+    other = {**frame, "y": [*frame["y"][:115], *np.asarray(frame["y"][115:120]) + 3, *frame["y"][120:]]}
+    seen = []
+    for table in (frame, other):
+        panel = panel_from_frame(pa.table(table))
+        weights = []
+        for retrain in (False, True):
+            model = forecaster((7,), updates=120, retrain=retrain).fit_panel(panel, 8).model_
+            weights.append(np.concatenate([array.ravel() for array in weights_to_arrays(model.weights).values()]))
+        seen.append(weights)
+    (first, again), (first_other, again_other) = seen
+    assert not np.array_equal(first, again)
+    assert not np.array_equal(again, again_other)
 
 
 @pytest.mark.parametrize("seasons", [(1,), (7,)])

@@ -6,10 +6,10 @@ import json
 import numpy as np
 import pytest
 
-from gatecast.backtest import MODES, as_path, modes_of, scores
 from gatecast.config import DataConfig, NetworkConfig, RunConfig, TrainingConfig, config_to_toml, read_config
 from gatecast.errors import DataError, SettingsError
 from gatecast.forecaster import LSTMForecaster
+from gatecast.modes import MODES, as_path, modes_of, scores
 from gatecast.output import forecasts_table
 from gatecast.run import Standard, free_run, run, unseen_series
 from gatecast.windows import split_steps

@@ -304,7 +304,7 @@ def test_the_pool_is_drawn_anew_as_training_goes_on(monkeypatch):
         return drawn[-1]
 
     monkeypatch.setattr(Supply, "pool", watched)
-    forecaster(updates=33).fit_panel(make_panel([300, 150, 220]), VALIDATION)
+    forecaster(updates=33, retrain=False).fit_panel(make_panel([300, 150, 220]), VALIDATION)
     assert len(drawn) == 3  # for updates 0, 16 and 32
     assert not same(drawn[0], drawn[1]) and not same(drawn[1], drawn[2])
 
@@ -325,7 +325,8 @@ def test_values_of_the_validation_parts_move_no_weight_of_a_model_trained_from_p
     panel = make_panel([300, 150, 220])
     losses = [], []
     for each, seen in zip((panel, poisoned(panel)), losses, strict=True):
-        forecaster(updates=40).fit_panel(each, VALIDATION, lambda progress, seen=seen: seen.append(progress.loss))
+        model = forecaster(updates=40, retrain=False)
+        model.fit_panel(each, VALIDATION, lambda progress, seen=seen: seen.append(progress.loss))
     shorter = min(map(len, losses))
     assert shorter >= 16  # at least one pool has been renewed when patience ends
     assert losses[0][:shorter] == losses[1][:shorter]

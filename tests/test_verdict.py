@@ -6,12 +6,14 @@ import math
 
 import numpy as np
 import pytest
-from statsmodels.tsa.stattools import diebold_mariano_test
 
 from gatecast import metrics, verdict
-from gatecast.baselines import AR, BASELINES
-from gatecast.config import MEDIAN, QUANTILES
+from gatecast.baselines import AR, BASELINES, Drift, LastValue, SeasonalNaive
+from gatecast.config import MEDIAN, QUANTILES, NetworkConfig, TrainingConfig
 from gatecast.errors import DataError, SettingsError
+from gatecast.forecaster import LSTMForecaster
+from gatecast.leakage import leakage_probe
+from gatecast.panel import panel_from_arrays
 
 SINE = np.sin(1 + 2 * np.pi * np.arange(5001) / 100)
 WALK = 1000 + np.cumsum(np.random.default_rng(4).normal(size=2000))
@@ -28,158 +30,6 @@ def judged(values, training, forecast, **words):
 
 def noise(size, seed=0):
     return np.random.default_rng(seed).normal(size=(size, 1))
-
-
-# ---- the Diebold-Mariano test
-
-
-def test_equals_statsmodels_one_step_ahead():
-    rng = np.random.default_rng(0)
-    truth, a, b = rng.normal(size=(3, 80))
-    ours = verdict.diebold_mariano((truth - a) ** 2, (truth - b) ** 2)
-    theirs = diebold_mariano_test(truth, a, b, lags=0, harvey_adj=True, horizon=1)
-    assert ours.statistic == pytest.approx(float(theirs.statistic))
-    assert ours.p_two_sided == pytest.approx(float(theirs.pvalue))
-
-
-def test_equals_a_sum_worked_by_hand():
-    difference = np.array([1.0, 2.0, 4.0, 1.0])  # mean 2; deviations −1, 0, 2, −1
-    ours = verdict.diebold_mariano(difference, np.zeros(4), horizon=2)
-    variance = (1 + 0 + 4 + 1) / 4 + 2 * (0 + 0 - 2) / 4  # γ₀ + 2 γ₁ = 0.5
-    correction = (4 + 1 - 4 + 2 / 4) / 4
-    assert ours.statistic == pytest.approx(2 * math.sqrt(correction) / math.sqrt(variance / 4))
-    assert ours.p_better > 0.95 > 0.05 > ours.p_worse
-
-
-def test_a_negative_variance_falls_back_to_bartlett():
-    alternating = np.array([3.0, -1.0] * 10)
-    assert verdict.long_run_variance(alternating, 1) == pytest.approx(4 + 2 * 0.5 * (-4 * 19 / 20))
-    assert np.isfinite(verdict.diebold_mariano(alternating, np.zeros(20), horizon=2).statistic)
-
-
-@pytest.mark.parametrize("horizon", [1, 4])
-def test_five_percent_of_true_nulls_are_rejected(horizon):
-    rng = np.random.default_rng(1)
-    shocks_a, shocks_b = rng.normal(size=(2, 2_000, 200 + horizon - 1))
-    window = np.ones(horizon)
-    pairs = zip(shocks_a, shocks_b, strict=True)
-    errors = [(np.convolve(a, window, "valid"), np.convolve(b, window, "valid")) for a, b in pairs]
-    tests = [verdict.diebold_mariano(a**2, b**2, horizon) for a, b in errors]
-    for p in ("p_two_sided", "p_better", "p_worse"):
-        assert np.mean([getattr(test, p) < 0.05 for test in tests]) == pytest.approx(0.05, abs=0.015), p
-
-
-def test_a_real_difference_is_found():
-    rng = np.random.default_rng(2)
-    found = [
-        verdict.diebold_mariano(rng.normal(size=300) ** 2, (1.2 * rng.normal(size=300)) ** 2).p_better < 0.05
-        for _ in range(300)
-    ]
-    # mean difference 0.44, its standard error √((2 + 2·1.2⁴)/300) = 0.143: power Φ(0.44/0.143 − 1.645) = 0.92
-    assert np.mean(found) == pytest.approx(0.92, abs=0.05)
-
-
-def test_identical_forecasts_give_p_one():
-    losses = np.random.default_rng(0).random(50)
-    assert verdict.diebold_mariano(losses, losses)[1:4] == (1, 1, 1)
-    claim = verdict.beats_all({"LSTM": losses, "A": losses, "B": losses}, "LSTM")
-    assert claim.p_value == 1 and not claim.beats_all and claim.worse_than == ()
-
-
-def test_too_little_tells_nothing():
-    assert verdict.diebold_mariano([0.0], [1.0]).p_better == 1
-    assert verdict.diebold_mariano([0.0, 0.1, 0.0], [1.0, 1.0, 2.0], horizon=3).p_better == 1
-    assert verdict.diebold_mariano([0.0, np.nan], [1.0, 1.0]).origins == 1
-
-
-def test_a_constant_advantage_is_certain():
-    assert verdict.diebold_mariano(np.zeros(20), np.ones(20))[:3] == (-math.inf, 0, 1)
-
-
-# ---- several baselines
-
-
-def test_holm_worked_by_hand():
-    assert verdict.holm({"a": 0.01, "b": 0.04, "c": 0.03}) == pytest.approx({"a": 0.03, "b": 0.06, "c": 0.06})
-    assert verdict.holm({"a": 0.9, "b": 0.8}) == {"a": 1, "b": 1}
-
-
-def test_a_gain_needs_every_baseline():
-    rng = np.random.default_rng(0)
-    good, alike, bad = 0.5 * rng.random(200), 0.5 * rng.random(200), rng.random(200)
-    assert verdict.beats_all({"LSTM": good, "bad": bad}, "LSTM").beats_all
-    claim = verdict.beats_all({"LSTM": good, "bad": bad, "alike": alike}, "LSTM")
-    assert not claim.beats_all and claim.hardest == "alike" and claim.worse_than == ()
-    loss = verdict.beats_all({"LSTM": bad, "good": good, "alike": alike, "twin": bad}, "LSTM")
-    assert loss.worse_than == ("good", "alike") and loss.p_worse["twin"] == 1
-
-
-# ---- findings
-
-
-@pytest.mark.parametrize("disguise", [0.0, 0.3, 0.9, 1.5])
-@pytest.mark.parametrize("bias", [0.0, 25.0])
-def test_a_copy_of_the_last_value_is_named(disguise, bias):
-    truth, last = WALK[1:], WALK[:-1]
-    forecast = last + bias + disguise * noise(len(last))[:, 0]
-    assert verdict.lag_detector(truth, forecast, last).follows_last
-
-
-def test_a_copy_on_the_sine_is_named():
-    assert verdict.lag_detector(SINE[4501:], SINE[4500:-1], SINE[4500:-1]).follows_last
-
-
-def test_good_or_merely_bad_forecasts_are_not_called_copies():
-    origins = np.arange(4500, 5000)
-    solved = AR(2).fit_values(SINE[:4000], 1).predict_many(SINE, origins, 1)[:, 0, MEDIAN]
-    noisy = SINE[4501:] + 0.002 * noise(500)[:, 0]
-    flat = np.full(500, 3.0)
-    for forecast in (solved, noisy, flat):
-        assert not verdict.lag_detector(SINE[4501:], forecast, SINE[4500:-1]).follows_last
-    white = noise(2000)[:, 0]
-    assert not verdict.lag_detector(white[1:], np.zeros(1999), white[:-1]).follows_last
-    assert not verdict.lag_detector(WALK[1:], np.full(1999, 900.0), WALK[:-1]).follows_last
-
-
-def test_a_forecast_near_the_last_value_with_real_skill_is_not_a_copy():
-    truth, last = WALK[1:], WALK[:-1]
-    assert not verdict.lag_detector(truth, 0.7 * last + 0.3 * truth, last).follows_last
-
-
-def test_the_sines_test_part_is_found_in_its_training_part():
-    assert verdict.occurs_in(SINE[:4500], SINE[4500:]) == 600  # 501 values: the newest whole occurrence
-    assert verdict.occurs_in(SINE[:4500], SINE[4500:4590]) == 100
-    assert verdict.exact_period(SINE) == 100
-
-
-def test_a_planted_copy_is_found_where_it_was_planted():
-    values = WALK.copy()
-    values[1900:] = values[700:800]
-    assert verdict.occurs_in(values[:1900], values[1900:]) == 1200
-    values[1950] = np.nan
-    assert verdict.occurs_in(values[:1900], values[1900:]) == 1200
-    values[1960] += 1e-3
-    assert verdict.occurs_in(values[:1900], values[1900:]) is None
-
-
-def test_what_is_no_copy_gives_none():
-    assert verdict.occurs_in(WALK[:1800], WALK[1800:]) is None
-    assert verdict.occurs_in(SINE[:4500], SINE[4500:] + 1e-6 * noise(501)[:, 0]) is None
-    assert verdict.occurs_in(SINE[:400], SINE[4500:]) is None, "longer than the training part"
-    assert verdict.occurs_in(np.zeros(100), np.zeros(10)) is None, "a flat part recurs by chance"
-    assert verdict.occurs_in(SINE[:4500], SINE[4500:4503]) is None, "so does a very short one"
-    assert verdict.exact_period(WALK) is None
-    assert verdict.exact_period(np.append(SINE, 0.0)) is None
-
-
-# ---- coverage
-
-
-def test_coverage_has_the_binomial_band_of_its_origins():
-    quantiles = np.tile(np.quantile(noise(9999), QUANTILES), (50, 1))
-    found = verdict.judge_coverage(noise(50, seed=1)[:, 0], quantiles, 90)
-    assert found.band == pytest.approx((0.82, 0.98)) and found.holds
-    assert not verdict.judge_coverage(noise(50, seed=1)[:, 0], quantiles / 4, 90).holds
 
 
 # ---- the sentence
@@ -309,9 +159,299 @@ def test_what_does_not_fit_is_refused():
         verdict.judge(truth, {"LSTM": table, "A": np.full((5, 13), np.nan)}, truth)
     with pytest.raises(DataError, match="0 values known"):
         verdict.judge(np.full(5, np.nan), {"LSTM": table, "A": table}, truth)
-    with pytest.raises(DataError, match="same length"):
-        verdict.lag_detector(truth, truth[1:], truth)
-    with pytest.raises(DataError, match="same length"):
-        verdict.diebold_mariano(truth, truth[1:])
-    with pytest.raises(SettingsError, match="horizon is 0"):
-        verdict.diebold_mariano(truth, truth, 0)
+    with pytest.raises(SettingsError, match="step is 0"):
+        verdict.judge(truth, {"LSTM": table, "A": table}, truth, step=0)
+    with pytest.raises(SettingsError, match="inputs are compared with the values of history"):
+        verdict.judge(truth, {"LSTM": table, "A": table}, truth, inputs={"x": truth})
+    with pytest.raises(DataError, match=r"by seed have shape \(5, 13\)"):
+        verdict.judge(truth, {"LSTM": table, "A": table}, truth, seeds=table)
+    with pytest.raises(DataError, match=r"give one series"):
+        verdict.judge(np.zeros((2, 3, 4)), {"LSTM": table, "A": table}, truth)
+    with pytest.raises(DataError, match=r"give \(S, O\)"):
+        verdict.judge_panel(truth, {"LSTM": table, "A": table}, truth)
+    with pytest.raises(DataError, match="no series has both"):
+        verdict.judge_panel(truth[None], {"LSTM": table[None], "A": table[None]}, [0.0])
+
+
+def test_what_was_importable_still_is():
+    for name in ("judge", "Verdict", "Coverage", "LagFinding", "Comparison", "Claim", "IN_WORDS", "beats_all", "holm"):
+        assert name in verdict.__all__ and hasattr(verdict, name)
+
+
+# ---- several steps ahead
+
+
+def paths(values, training, horizon, step, forecast):
+    """Judge a forecast made of truths (O, H) and the baselines' tables."""
+    origins = np.arange(training - 1, len(values) - horizon, step)
+    tables = {b.name: b().fit_values(values[:training], 1).predict_many(values, origins, horizon) for b in BASELINES}
+    truth = values[origins[:, None] + np.arange(1, horizon + 1)]
+    made = forecast(truth, tables)
+    history = values[:training]
+    return verdict.judge(truth, tables | {"LSTM": made}, values[origins], history, step=step), truth, made
+
+
+@pytest.mark.parametrize("step", [1, 3, 12])
+def test_the_table_by_horizon_is_each_step_on_its_own(step):
+    def forecast(truth, tables):
+        return tables["LastValue"] + 0.4 * (truth[..., None] - tables["LastValue"])
+
+    found, truth, made = paths(WALK, 1500, 12, step, forecast)
+    assert found.horizon == 12 and [row.step for row in found.horizons] == list(range(1, 13))
+    assert found.origins == len(truth) and found.claimed
+    assert "use it for this series, 1 to 12 steps ahead" in found.sentence
+    assert found.rmse == pytest.approx(metrics.rmse(truth, made[..., MEDIAN]))
+    assert found.crps == pytest.approx(metrics.crps(truth, made))
+    for row in found.horizons:
+        point = made[:, row.step - 1, MEDIAN]
+        assert row.rmse == pytest.approx(metrics.rmse(truth[:, row.step - 1], point))
+        assert row.gain_rmse_percent == pytest.approx(40, abs=3) and row.p_value < 0.05
+    assert found.coverage[0].independent == -(-len(truth) // -(-12 // step))
+
+
+def test_one_step_ahead_is_the_same_with_and_without_the_axis():
+    def forecast(truth, last, tables):
+        return tables["LastValue"] + 0.3 * (truth - last)[:, None]
+
+    flat = judged(WALK, 1500, forecast)
+
+    def paths_of(truth, tables):
+        return tables["LastValue"] + 0.3 * (truth[..., None] - tables["LastValue"][..., [MEDIAN]])
+
+    deep, *_ = paths(WALK, 1500, 1, 1, paths_of)
+    assert deep == flat
+
+
+def test_a_test_part_seen_before_is_found_at_every_step():
+    for step in (1, 4, 10):
+        found, *_ = paths(SINE[:1500], 1000, 10, step, lambda truth, tables: tables["AR"])
+        assert found.seen_before is not None and found.period == 100
+    found, *_ = paths(SINE[:1500], 1000, 4, 9, lambda truth, tables: tables["AR"])
+    assert found.seen_before is None, "the origins skip values"
+
+
+def test_a_step_without_truths_is_left_out():
+    truth, last = np.array([[1.0, np.nan]] * 40) + noise(40), np.zeros(40)
+    table = np.zeros((40, 2, 13))
+    found = verdict.judge(truth, {"LSTM": table + 0.5, "A": table}, last)
+    assert [row.step for row in found.horizons] == [1] and found.origins == 40
+
+
+# ---- evidence beside the forecast
+
+
+def better(truth, last, tables):
+    return tables["LastValue"] + 0.05 * (truth - last)[:, None]
+
+
+def test_the_interval_of_a_claimed_gain_is_told():
+    found = judged(WALK, 1500, better)
+    low, high = found.gain_interval_percent
+    assert low < found.gain_rmse_percent < high
+    assert f"The gain lies between {low:.1f} and {high:.1f} % (90 % interval)." in found.sentence
+    exact = judged(SINE, 4500, lambda truth, last, tables: truth[:, None] + 0.0005 * noise(501) + np.zeros(13))
+    assert exact.gain_interval_percent is None
+
+
+def test_a_gain_inside_the_spread_over_seeds_is_no_gain():
+    assert judged(WALK, 1500, better).claimed
+    truth = WALK[1500:]
+
+    def seeds(spread):
+        made = better(truth, WALK[1499:-1], {"LastValue": np.repeat(WALK[1499:-1, None], 13, axis=1)})
+        error = made - truth[:, None]
+        return truth[:, None] + np.stack([error, (1 + spread) * error])
+
+    wide = judged(WALK, 1500, better, seeds=seeds(0.2))
+    assert wide.p_value < 0.05 and not wide.claimed and wide.seeds.spread_percent == pytest.approx(100 * 0.2 / 1.1)
+    assert "but another seed moves it as far: do not use it" in wide.sentence
+    assert "Over 2 seeds its error differs by 18.2 %." in wide.sentence
+    narrow = judged(WALK, 1500, better, seeds=seeds(0.01))
+    assert narrow.claimed and "Over 2 seeds its error differs by 1.0 %." in narrow.sentence
+
+
+def test_a_leak_makes_every_figure_worthless():
+    leak = leakage_probe(lambda y: y[1499] - y.mean(), WALK, 1499)
+    clean = leakage_probe(lambda y: y[1499], WALK, 1499)
+    found = judged(WALK, 1500, better, leakage=leak)
+    assert not found.claimed and "believe none of these figures" in found.sentence and leak.sentence in found.sentence
+    honest = judged(WALK, 1500, better, leakage=clean)
+    assert honest.claimed and clean.sentence in honest.sentence
+    plain = json.loads(json.dumps(found.as_dict(), allow_nan=False))
+    assert plain["leakage"]["leaks"] is True and plain["leakage"]["changes"][0]["name"] == "shifted"
+
+
+def test_the_target_among_the_inputs_is_told():
+    late, ahead = np.roll(WALK[:1500], 2), np.roll(WALK[:1500], -1)
+    late[:2], ahead[-1:] = np.nan, np.nan
+    harmless = judged(WALK, 1500, better, inputs={"x": late})
+    assert harmless.claimed and "Input 'x' is the target 'y' 2 steps late" in harmless.sentence
+    found = judged(WALK, 1500, better, inputs={"x": ahead})
+    assert not found.claimed and "believe none of these figures" in found.sentence
+    assert found.as_dict()["copies"][0]["holds_future"] is True
+
+
+def test_misses_in_clusters_are_told():
+    rng = np.random.default_rng(0)
+    restless = np.where(np.arange(800) % 200 < 40, 3.0, 0.45)
+    truth = restless * rng.normal(size=800)
+    offsets = np.quantile(truth, QUANTILES)
+    table = np.tile(offsets, (800, 1))
+    found = verdict.judge(truth, {"LSTM": table, "AR": table}, np.zeros(800))
+    assert found.coverage[-1].holds and "its misses come in clusters (p < 0.001)" in found.sentence
+    calm = rng.normal(size=800)
+    found = verdict.judge(calm, {"LSTM": table, "AR": table * 0 + np.quantile(calm, QUANTILES)}, np.zeros(800))
+    assert "clusters" not in found.sentence
+
+
+def test_a_flat_forecast_is_told():
+    truth = 20 + noise(300)[:, 0]
+    flat = np.tile(20 + np.quantile(noise(5000), QUANTILES), (300, 1))
+    found = verdict.judge(truth, {"LSTM": flat, "AR": flat + noise(300, seed=2)}, np.roll(truth, 1))
+    assert found.flat.is_flat and "Its forecast hardly moves" in found.sentence
+    assert found.residuals.p_value > 0.01 and not found.lag.follows_last
+
+
+# ---- panels
+
+
+def panel(series, origins, share, seed=0, common=0.0):
+    """Walks of different size; the model knows ``share`` of every next step, the baseline nothing."""
+    rng = np.random.default_rng(seed)
+    sizes = 10.0 ** rng.integers(-2, 4, series)
+    steps = rng.normal(size=(series, origins)) + common * rng.normal(size=origins)
+    last = np.cumsum(steps, axis=1) - steps
+    other = rng.normal(size=steps.shape)
+    offsets = np.sqrt(1 + common**2) * np.quantile(noise(9999), QUANTILES)
+    truth = sizes[:, None] * (last + steps)
+    model = sizes[:, None, None] * ((last + share * steps + 0.2 * other)[..., None] + offsets)
+    naive = sizes[:, None, None] * (last[..., None] + offsets)
+    return truth, {"LSTM": model, "LastValue": naive}, sizes
+
+
+@pytest.mark.parametrize(("coincide", "counted"), [(True, "origins"), (False, "series")])
+def test_a_gain_over_a_panel_is_claimed(coincide, counted):
+    truth, tables, sizes = panel(30, 40, 0.3)
+    found = verdict.judge_panel(truth, tables, sizes, coincide=coincide)
+    assert found.claimed and found.counted == counted and found.series_won > 20
+    scaled = np.abs(tables["LSTM"][..., MEDIAN] - truth) / sizes[:, None]
+    assert found.mase == pytest.approx(scaled.mean())
+    low, high = found.gain_interval_percent
+    assert low < found.gain_percent < high
+    assert found.sentence.startswith("On 30 series of 40 origins the LSTM is ")
+    assert f"errs less than repeating the last value on {found.series_won} of 30 series" in found.sentence
+    assert "use it for these series, one step ahead" in found.sentence
+    assert json.loads(json.dumps(found.as_dict(), allow_nan=False))["counted"] == counted
+
+
+def test_few_series_claim_nothing_when_series_are_counted():
+    truth, tables, sizes = panel(9, 40, 0.5)
+    assert verdict.judge_panel(truth, tables, sizes).claimed
+    few = verdict.judge_panel(truth, tables, sizes, coincide=False)
+    assert not few.claimed and "too few to claim anything, give at least 10" in few.sentence
+
+
+def test_series_without_a_scale_or_a_truth_are_left_out_and_counted():
+    truth, tables, sizes = panel(30, 40, 0.3)
+    sizes[3], sizes[4] = 0, np.nan
+    truth[5] = np.nan
+    found = verdict.judge_panel(truth, tables, sizes)
+    assert (found.series, found.left_out) == (27, 3) and "3 series without a scale or a truth" in found.sentence
+    kept = np.r_[0:3, 6:30]
+    alone = verdict.judge_panel(truth[kept], {name: table[kept] for name, table in tables.items()}, sizes[kept])
+    assert dataclasses.replace(alone, left_out=3, sentence=found.sentence) == found
+
+
+def test_a_panel_of_several_steps_with_seeds_and_a_leak():
+    truth, tables, sizes = panel(30, 40, 0.3)
+    deep = {name: np.repeat(table[:, :, None], 3, axis=2) for name, table in tables.items()}
+    seeds = np.stack([deep["LSTM"], truth[..., None, None] + 1.5 * (deep["LSTM"] - truth[..., None, None])])
+    wide = verdict.judge_panel(np.repeat(truth[..., None], 3, axis=2), deep, sizes, seeds=seeds)
+    assert wide.horizon == 3 and not wide.claimed and "another seed moves it as far" in wide.sentence
+    leak = leakage_probe(lambda y: y.mean(), WALK, 1499)
+    found = verdict.judge_panel(truth, tables, sizes, leakage=leak)
+    assert not found.claimed and leak.sentence in found.sentence
+    assert verdict.judge_panel(truth, {**tables, "LSTM": tables["LastValue"]}, sizes).p_value == 1
+
+
+def test_false_claims_over_panels_with_common_shocks_are_rare():
+    claimed = [
+        verdict.judge_panel(*panel(12, 40, -0.02, seed, common=1.0)).claimed for seed in range(100)
+    ]  # 0.2 of noise and 2 % of every step the wrong way: no skill at all
+    assert np.mean(claimed) <= 0.05
+
+
+# ---- simulations of the whole judge
+
+
+def judge_series(values, training, made):
+    """Judge an array of medians made for the steps after ``training`` beside all cheap baselines."""
+    origins = np.arange(training - 1, len(values) - 1)
+    fitted = [b().fit_values(values[:training], 1) for b in (LastValue, Drift, SeasonalNaive, AR)]
+    tables = {b.name: b.predict_many(values, origins, 1)[:, 0] for b in fitted}
+    tables["LSTM"] = np.repeat(np.asarray(made)[:, None], 13, axis=1)
+    return verdict.judge(values[training:], tables, values[training - 1 : -1])
+
+
+def stand_in(values, training, order=3):
+    """A fitted model as flexible as a small network's first steps, and as ready to find what is not there."""
+    origins = np.arange(training - 1, len(values) - 1)
+    return AR(order).fit_values(values[:training], 1).predict_many(values, origins, 1)[:, 0, MEDIAN]
+
+
+def test_at_most_eight_in_a_hundred_random_walks_are_claimed():
+    rng = np.random.default_rng(11)
+    found = []
+    for values in rng.normal(size=(400, 300)).cumsum(axis=1):
+        found.append(judge_series(values, 200, stand_in(values, 200)).claimed)
+    assert np.mean(found) <= 0.08
+
+
+@pytest.mark.slow
+def test_at_most_eight_in_a_hundred_random_walks_are_claimed_with_a_small_trained_lstm():
+    """400 walks, each with a network of 8 units trained for 60 updates on its first 200 steps."""
+    found = []
+    for seed, values in enumerate(np.random.default_rng(12).normal(size=(400, 300)).cumsum(axis=1)):
+        settings = TrainingConfig(scaling="running", context=32, horizon=1, updates=60, batch=8, seed=seed)
+        model = LSTMForecaster(NetworkConfig(units=8), settings, season_length=(1,))
+        series = panel_from_arrays(values)
+        model.fit_panel(series.head(200), 30)
+        made = model.predict_many(series, np.arange(199, 299), 1)[0, :, 0, MEDIAN]
+        found.append(judge_series(values, 200, made).claimed)
+    assert np.mean(found) <= 0.08
+
+
+@pytest.mark.parametrize("trials", [100, pytest.param(1_000, marks=pytest.mark.slow)])
+def test_returns_with_memory_are_found_with_the_power_stated(trials):
+    """AR(1) returns of strength 0.3, 500 origins, a model that knows it against last value and drift.
+
+    With returns of variance v = 1/(1 − 0.09) the loss difference has mean −0.09 v = −0.0989 and standard deviation
+    √(4·0.09·v + 0.0081·2v²) = 0.644, so its standard error is 0.0288 and the power Φ(3.43 − 1.645) = 0.963.  At half
+    the strength it is Φ(1.70 − 1.645) = 0.52.
+    """
+    rng = np.random.default_rng(13)
+    for strength, power in ((0.3, 0.963), (0.15, 0.52)):
+        found = []
+        for _ in range(trials):
+            shocks, returns = rng.normal(size=600), np.zeros(600)
+            for t in range(1, 600):
+                returns[t] = strength * returns[t - 1] + shocks[t]
+            returns = returns[100:]
+            loss = (returns[1:] - strength * returns[:-1]) ** 2
+            found.append(verdict.diebold_mariano(loss, returns[1:] ** 2).p_better < 0.05)
+        assert np.mean(found) == pytest.approx(power, abs=0.03 + 2 * math.sqrt(power * (1 - power) / trials))
+
+
+def test_a_fitted_model_finds_the_memory_of_returns_in_prices():
+    rng, found = np.random.default_rng(14), []
+    for _ in range(20):
+        returns = np.zeros(1_500)
+        for t in range(1, 1_500):
+            returns[t] = 0.3 * returns[t - 1] + rng.normal()
+        values = np.cumsum(returns)
+        origins = np.arange(999, 1_499)
+        fitted = [b().fit_values(values[:1_000], 1) for b in (LastValue, Drift)]
+        tables = {b.name: b.predict_many(values, origins, 1)[:, 0] for b in fitted}
+        tables["LSTM"] = np.repeat(stand_in(values, 1_000, 2)[:, None], 13, axis=1)
+        found.append(verdict.judge(values[1_000:], tables, values[999:-1]).claimed)
+    assert np.mean(found) >= 0.8

@@ -255,4 +255,16 @@ def test_an_error_is_counted_in_mean_changes_of_the_training_part():
     data = training_set(values, 60, Fixed(), np.random.default_rng(0), None, False)
     assert data.unit_S.tolist() == [4.0]
     constant = training_set(np.ones((1, 100)), 60, Running(), np.random.default_rng(0), None, False)
-    assert constant.unit_S.tolist() == [1.0]
+    assert constant.unit_S.tolist() == [0.0]
+
+
+def test_a_series_without_changes_in_training_is_judged_in_scales_of_its_origins():
+    """An error in its own units, thousands of them, would decide which weights are kept."""
+    values = np.full((2, 100), 5000.0)
+    values[0] += np.arange(100)
+    values[1, 60:] = 9000.0
+    data = training_set(values, 60, Running(), np.random.default_rng(0), None, False)
+    batch = validation_batch(data, 32, 8)
+    assert data.unit_S.tolist() == [1.0, 0.0]
+    assert (batch.scale_N[batch.rows_N == 1] == 1).all()
+    assert batch.scale_N[batch.rows_N == 0] == pytest.approx(10, rel=0.1)  # the floor of the scale, in changes

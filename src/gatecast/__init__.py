@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from gatecast.doctor import Finding, check
     from gatecast.errors import GatecastError
     from gatecast.forecaster import LSTMForecaster
+    from gatecast.judging import Backtest, backtest
     from gatecast.modelfile import Model, load_model
     from gatecast.sources import load
     from gatecast.stream import Stream
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Backtest": "judging",
     "DataConfig": "config",
     "Finding": "doctor",
     "GatecastError": "errors",
@@ -27,6 +29,7 @@ _HOMES = {
     "RunConfig": "config",
     "Stream": "stream",
     "TrainingConfig": "config",
+    "backtest": "judging",
     "check": "doctor",
     "load": "sources",
     "load_model": "modelfile",
@@ -34,6 +37,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Backtest",
     "DataConfig",
     "Finding",
     "GatecastError",
@@ -43,6 +47,7 @@ __all__ = [
     "RunConfig",
     "Stream",
     "TrainingConfig",
+    "backtest",
     "check",
     "load",
     "load_model",

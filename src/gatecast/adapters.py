@@ -4,6 +4,11 @@ Understood are gatecast's own forecasters and baselines, models and collections 
 neuralforecast, whatever has ``fit(table)`` and ``predict(horizon)``, and plain functions ``f(table, horizon)``.  What
 cannot be moved forward without fitting is fitted at every origin.
 
+Others are given tables that are copies cut before the origin: unique_id, ds, y and the columns beside the target.  They
+are of the kind that came in; fit and predict are given pandas where that is neither pandas nor polars, since that is
+what the libraries read.  What is known in advance goes on beyond the origin in a table of its own, for whoever takes
+one: as ``X_df``, ``futr_df`` or ``future``.
+
 Key: S series, T step, O origin, H horizon step, Q quantile.
 """
 
@@ -19,15 +24,17 @@ import narwhals as nw
 import numpy as np
 from numpy.typing import NDArray
 
+from gatecast.answers import Due, checked, nothing, quantiles_of, read_answer, read_numbers
 from gatecast.baselines import SeriesForecaster
-from gatecast.config import LEVELS, MEDIAN, QUANTILES
 from gatecast.errors import DataError, SettingsError
-from gatecast.frames import panel_table, until
-from gatecast.frequency import future_times
+from gatecast.frames import known_table, only, panel_table, static_table, until
 from gatecast.panel import Panel
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
+
+CELLS = 200_000  # series x steps that a network is given at a time
+AGREES = 1e-6  # share by which a forecast may differ when it is made alone
 
 
 @dataclass(frozen=True)
@@ -48,220 +55,311 @@ class Question:
     level: tuple[int, ...]
     like: Any
 
+    def due(self, panel: Panel, place: int) -> Due:
+        """The steps that are asked for from one of the origins."""
+        first = panel.offsets[:-1] + self.origins_SO[:, place] + 1
+        return Due(panel, first[:, None] + np.arange(self.horizon))
+
 
 class Asked(Protocol):
     """A forecaster ready to be asked."""
 
     name: str
+    forecaster: Any  # what was given
     refits: bool  # whether it cannot be moved forward, and is fitted at every origin
 
-    def answer(self, panel: Panel, question: Question, fitted_until: Indices | None) -> Floats:
-        """Quantiles (S, O, H, Q); NaN where the forecaster says none.
+    @property
+    def refused(self) -> str:
+        """Why it gave no intervals when it was asked for them; empty if it did, or takes no such question."""
 
-        Args:
-            panel: the series; no value after an origin may reach its forecast.
-            question: what is asked.
-            fitted_until: (S,) rows of each series to fit on first; None keeps what was fitted before.
+    def answer(self, panel: Panel, question: Question) -> dict[str, Floats]:
+        """Fit on what is known at the first origin, and return quantiles (S, O, H, Q) by model.
+
+        No value after an origin reaches its forecast; where the forecaster says no quantile, it is NaN.
         """
 
 
 def adapt(forecaster: Any, name: str | None = None) -> Asked:
     """Return a forecaster as one that can be asked.
 
+    Args:
+        forecaster: what forecasts; a class is made an object first.
+        name: what it is called; None takes its ``name``, ``alias``, or that of its class or function.
+
     Raises:
         SettingsError: it has none of the known shapes.
     """
-    called = name or str(
-        getattr(forecaster, "name", None) or getattr(forecaster, "alias", None) or _class_of(forecaster)
-    )
+    if isinstance(forecaster, type):
+        try:
+            forecaster = forecaster()
+        except TypeError as error:
+            raise SettingsError(f"{forecaster.__name__} is a class; give an object made of it ({error})") from None
+    own = getattr(forecaster, "name", None) or getattr(forecaster, "alias", None)
+    called = name if name is not None else own if isinstance(own, str) else None
+    shown = _class_of(forecaster) if called is None else called
     if hasattr(forecaster, "fit_values") and hasattr(forecaster, "predict_many"):
-        return _OfSeries(forecaster, called)
+        return _OfSeries(forecaster, shown)
     if hasattr(forecaster, "fit_panel") and hasattr(forecaster, "predict_many"):
-        return _OfPanels(forecaster, called)
+        return _OfPanels(forecaster, shown)
     if hasattr(forecaster, "forecast") and hasattr(forecaster, "fit") and _takes(forecaster.forecast, "y"):
-        return _Statistical(forecaster, called)
+        return _Statistical(forecaster, shown)
     if hasattr(forecaster, "fit") and hasattr(forecaster, "predict"):
-        return _OfTables(forecaster, called)
+        if _takes(forecaster.fit, "X") and _takes(forecaster.fit, "y"):
+            raise SettingsError(
+                f"{shown} learns y from X; give a function of a table and a horizon that builds them, or use mlforecast"
+            )
+        return _OfTables(forecaster, shown, called is not None)
     if callable(forecaster):
-        return _Function(forecaster, called)
+        return _Function(forecaster, shown)
     raise SettingsError(
-        f"{called} has neither fit and predict, nor is it a function of a table and a horizon; "
+        f"{shown} has neither fit and predict, nor is it a function of a table and a horizon; "
         "give a forecaster of gatecast, statsforecast, mlforecast or neuralforecast, or f(table, horizon)"
     )
 
 
 class _OfSeries:
-    """A baseline: one model per series, many origins in one pass."""
+    """A baseline: one model per series, many origins in one pass; the object given is copied, never fitted."""
 
-    refits = False
+    refits, refused = False, ""
 
     def __init__(self, forecaster: SeriesForecaster, name: str) -> None:
-        self.name, self._first = name, forecaster
-        self._models: dict[int, SeriesForecaster] = {}
+        self.name, self.forecaster = name, forecaster
 
-    def answer(self, panel: Panel, question: Question, fitted_until: Indices | None) -> Floats:
+    def answer(self, panel: Panel, question: Question) -> dict[str, Floats]:
         made = []
         for s, origins in enumerate(question.origins_SO):
-            values = panel.series_values(s)
-            if fitted_until is not None:
-                model = copy.deepcopy(self._first)
-                season = question.season_length if 2 * question.season_length <= fitted_until[s] else 1
-                self._models[s] = model.fit_values(values[: fitted_until[s]].copy(), season)
-            known = values[: origins[-1] + 1].copy()
-            made.append(self._models[s].predict_many(known, origins, question.horizon))
-        return np.stack(made)
+            values, first = panel.series_values(s), int(origins[0]) + 1
+            season = question.season_length if 2 * question.season_length <= first else 1
+            try:
+                model = copy.deepcopy(self.forecaster).fit_values(values[:first].copy(), season)
+                of_series = model.predict_many(values[: origins[-1] + 1].copy(), origins, question.horizon)
+            except DataError as error:
+                raise DataError(f"{self.name} on series {panel.ids[s]!r}: {error}") from None
+            if len(origins) > 1 and _is_foreign(self.forecaster):
+                alone = model.predict_many(values[:first].copy(), origins[:1], question.horizon)
+                _check_causal(self.name, of_series[:1], alone)
+            made.append(of_series)
+        return {self.name: np.stack(made)}
 
 
 class _OfPanels:
-    """A network: one model for all series, many origins in one pass."""
+    """A network: one model for all series, many origins in one pass; what is fitted is a copy of the object given."""
 
-    refits = False
+    refits, refused = False, ""
 
     def __init__(self, forecaster: Any, name: str) -> None:
-        self.name, self._model = name, forecaster
+        self.name, self.forecaster = name, forecaster
 
-    def answer(self, panel: Panel, question: Question, fitted_until: Indices | None) -> Floats:
-        if fitted_until is not None:
-            self._model.fit(until(panel, fitted_until))
-        last = question.origins_SO[:, -1]
-        shown = until(panel, last + 1, question.horizon)
+    def answer(self, panel: Panel, question: Question) -> dict[str, Floats]:
+        origins_SO = question.origins_SO
+        model = copy.copy(self.forecaster)
+        model.fit(until(panel, origins_SO[:, 0] + 1))
+        made = self._pass(model, panel, origins_SO, question.horizon)
+        if origins_SO.shape[1] > 1 and _is_foreign(self.forecaster):
+            _check_causal(self.name, made[:, :1], self._pass(model, panel, origins_SO[:, :1], question.horizon))
+        return {self.name: made}
+
+    @staticmethod
+    def _pass(model: Any, panel: Panel, origins_SO: Indices, horizon: int) -> Floats:
+        """Every origin from what is known at the last of them, and what is known in advance; few series at a time."""
+        shown = until(panel, origins_SO[:, -1] + 1, horizon)
         longest = int(shown.lengths.max())
-        aligned = question.origins_SO + (longest - shown.lengths)[:, None]
-        if (aligned == aligned[0]).all():
-            return np.asarray(self._model.predict_many(shown, aligned[0], question.horizon))
-        parts = [
-            self._model.predict_many(shown.select(s), origins, question.horizon)
-            for s, origins in enumerate(question.origins_SO)
-        ]
-        return np.concatenate(parts)
+        aligned = origins_SO + (longest - shown.lengths)[:, None]  # counted from the start of the longest
+        alike = bool((aligned == aligned[0]).all())
+        together = max(1, CELLS // longest) if alike else 1
+        made = []
+        for begin in range(0, len(shown), together):
+            part = (np.arange(len(shown)) >= begin) & (np.arange(len(shown)) < begin + together)
+            few = only(shown, part)
+            origins = origins_SO[begin] + int(few.lengths.max()) - int(few.lengths[0])
+            made.append(np.asarray(model.predict_many(few, origins, horizon), np.float64))
+        return np.concatenate(made)
 
 
 class _Statistical:
-    """One model of statsforecast: numbers in, numbers out; fitted anew at every origin."""
+    """One model of statsforecast: numbers in, numbers out; fitted anew at every origin.
+
+    A missing value is read as the newest observed one; missing ones at the start are left out.
+    """
 
     refits = True
 
     def __init__(self, model: Any, name: str) -> None:
-        self.name, self._model = name, model
+        self.name, self.forecaster = name, model
+        self._ask = _Levels(model.forecast)
 
-    def answer(self, panel: Panel, question: Question, fitted_until: Indices | None) -> Floats:
-        made = _nothing(question)
-        for s, origins in enumerate(question.origins_SO):
-            for place, origin in enumerate(origins):
+    @property
+    def refused(self) -> str:
+        """Why it gave no intervals."""
+        return self._ask.refused
+
+    def answer(self, panel: Panel, question: Question) -> dict[str, Floats]:
+        made = nothing((*question.origins_SO.shape, question.horizon))
+        for place in range(question.origins_SO.shape[1]):
+            for s, origin in enumerate(question.origins_SO[:, place]):
                 known = _carried(panel.series_values(s)[: origin + 1])
-                said = self._model.forecast(y=known, h=question.horizon, level=list(question.level))
-                _enter(made[s, place], {key: np.asarray(column) for key, column in said.items()}, "mean")
-        return made
+                said = self._ask(question.level, y=known, h=question.horizon)
+                columns = {
+                    self.name if key == "mean" else f"{self.name}-{key}": np.asarray(numbers, np.float64)
+                    for key, numbers in said.items()
+                    if key == "mean" or str(key).startswith(("lo-", "hi-"))
+                }
+                made[s, place] = quantiles_of(columns)[self.name]
+            checked(made[:, place], question.due(panel, place), self.name)
+        return {self.name: made}
 
 
 class _OfTables:
     """Whatever is fitted on a table and predicts one; moved forward if ``predict`` takes a table, else refitted."""
 
-    def __init__(self, forecaster: Any, name: str) -> None:
-        self.name, self._model = name, forecaster
-        self._moves = next((word for word in ("df", "new_df") if _takes(forecaster.predict, word)), None)
-        self.refits = self._moves is None
+    def __init__(self, forecaster: Any, name: str, named: bool) -> None:
+        self.name, self.forecaster, self._named = name, forecaster, named
+        self._ask = _Levels(forecaster.predict)
+        self._table = next((word for word in ("df", "new_df") if _takes(forecaster.predict, word)), None)
+        self._steps = next((word for word in ("h", "horizon") if _takes(forecaster.predict, word)), None)
+        self._ahead = next((word for word in ("X_df", "futr_df", "future") if _takes(forecaster.predict, word)), None)
+        self.refits = self._table is None
 
-    def answer(self, panel: Panel, question: Question, fitted_until: Indices | None) -> Floats:
-        made = _nothing(question)
-        if fitted_until is not None and not self.refits:
-            self._fit(until(panel, fitted_until), question)
+    @property
+    def refused(self) -> str:
+        """Why it gave no intervals."""
+        return self._ask.refused
+
+    def answer(self, panel: Panel, question: Question) -> dict[str, Floats]:
+        like, made = _readable(question.like), []
+        if not self.refits:
+            self._fit(until(panel, question.origins_SO[:, 0] + 1), like)
         for place in range(question.origins_SO.shape[1]):
-            shown = until(panel, question.origins_SO[:, place] + 1)
+            shown, due = until(panel, question.origins_SO[:, place] + 1), question.due(panel, place)
             if self.refits:
-                self._fit(shown, question)
-            _read_table(made[:, place], self._predict(shown, question), shown, self.name)
-        return made
+                self._fit(shown, like)
+            said = read_answer(self._predict(shown, due, question, like), due, self.name)
+            made.append(_called(said, self.name, self._named))
+        return _joined(made, self.name)
 
-    def _fit(self, panel: Panel, question: Question) -> None:
-        table = panel_table(panel, question.like)
-        self._model.fit(table, **({"freq": panel.frequency.code} if _takes(self._model.fit, "freq") else {}))
+    def _fit(self, panel: Panel, like: Any) -> None:
+        fit, more = self.forecaster.fit, {}
+        if _takes(fit, "static_features"):
+            more["static_features"] = list(panel.static)
+        elif _takes(fit, "static_df") and panel.static:
+            more["static_df"] = _given(static_table(panel, like), like)
+        fit(self._shown(panel, like), **more)
 
-    def _predict(self, panel: Panel, question: Question) -> Any:
-        predict, horizon = self._model.predict, question.horizon
+    def _shown(self, panel: Panel, like: Any) -> Any:
+        """The table of what is known; where ``X_df`` has to go on with every column, only those that can."""
+        beside = None
+        if self._ahead == "X_df":
+            beside = [*panel.known, *(panel.static if _takes(self.forecaster.fit, "static_features") else ())]
+        elif _takes(self.forecaster.fit, "static_df"):
+            beside = [*panel.inputs, *panel.known]
+        return _given(panel_table(panel, like, beside), like)
+
+    def _predict(self, panel: Panel, due: Due, question: Question, like: Any) -> Any:
         said: dict[str, Any] = {}
-        if _takes(predict, "level"):
-            said["level"] = list(question.level)
-        if self._moves is not None:
-            said[self._moves] = panel_table(panel, question.like)
-        if _takes(predict, "h"):
-            return predict(h=horizon, **said)
-        return predict(horizon, **said) if _takes(predict, "horizon") else predict(**said)
+        if self._table is not None:
+            said[self._table] = self._shown(panel, like)
+            if _takes(self.forecaster.predict, "static_df") and panel.static:
+                said["static_df"] = _given(static_table(panel, like), like)
+        if self._ahead is not None and panel.known:
+            said[self._ahead] = _given(known_table(due.panel, due.rows_SH, like), like)
+        if self._steps is not None:
+            own = getattr(self.forecaster, "h", None)  # neuralforecast refuses fewer steps than its models make
+            said[self._steps] = max(question.horizon, own) if isinstance(own, int) else question.horizon
+        elif self._table is None:
+            return self._ask(question.level, question.horizon, **said)
+        return self._ask(question.level, **said)
 
 
 class _Function:
-    """A plain function of a table and a horizon: numbers (H,) or (S, H), or a table."""
+    """A plain function of a table and a horizon: numbers (H,), (S, H) or (S, H, Q), or a table.
 
-    refits = True
+    With a third parameter ``future`` it is given what is known in advance of the steps ahead; None if there is nothing.
+    """
 
-    def __init__(self, function: Callable[[Any, int], Any], name: str) -> None:
-        self.name, self._function = name, function
+    refits, refused = True, ""
 
-    def answer(self, panel: Panel, question: Question, fitted_until: Indices | None) -> Floats:
-        made = _nothing(question)
+    def __init__(self, function: Callable[..., Any], name: str) -> None:
+        self.name, self.forecaster = name, function
+
+    def answer(self, panel: Panel, question: Question) -> dict[str, Floats]:
+        made = []
         for place in range(question.origins_SO.shape[1]):
-            shown = until(panel, question.origins_SO[:, place] + 1)
-            said = self._function(panel_table(shown, question.like), question.horizon)
-            if isinstance(said, Sequence | np.ndarray):
-                numbers = np.asarray(said, np.float64)
-                expected = (len(panel), question.horizon)
-                if numbers.reshape(-1).shape != (expected[0] * expected[1],):
-                    raise DataError(f"{self.name} gave numbers of shape {numbers.shape}; expected {expected}")
-                made[:, place, :, MEDIAN] = numbers.reshape(expected)
+            shown, due = until(panel, question.origins_SO[:, place] + 1), question.due(panel, place)
+            more = {}
+            if _takes(self.forecaster, "future"):
+                more["future"] = known_table(panel, due.rows_SH, question.like) if panel.known else None
+            said = self.forecaster(panel_table(shown, question.like), question.horizon, **more)
+            if isinstance(said, Sequence | np.ndarray | float | int) or nw.dependencies.is_into_series(said):
+                made.append({self.name: read_numbers(said, due, self.name)})
             else:
-                _read_table(made[:, place], said, shown, self.name)
-        return made
+                made.append(_called(read_answer(said, due, self.name), self.name, True))
+        return _joined(made, self.name)
 
 
-def _read_table(made_SHQ: Floats, said: Any, panel: Panel, name: str) -> None:
-    """Enter a table of forecasts, matched by series and time.
+class _Levels:
+    """A function that is asked with ``level`` if it takes one, and without from the first refusal on.
+
+    Many models of the libraries take the argument and raise an error: they have no intervals.
+    """
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function, self._takes = function, _takes(function, "level")
+        self.refused = ""
+
+    def __call__(self, level: tuple[int, ...], *steps: int, **said: Any) -> Any:
+        if self._takes and level:
+            try:
+                return self._function(*steps, **said, level=list(level))
+            except Exception as error:  # noqa: BLE001 (statsforecast raises plain ones; a real error comes again below)
+                why = str(error) or type(error).__name__
+                answer = self._function(*steps, **said)
+            self._takes, self.refused = False, why
+            return answer
+        return self._function(*steps, **said)
+
+
+def _called(said: dict[str, Floats], name: str, named: bool) -> dict[str, Floats]:
+    """Models by the forecaster's name if it has one of its own: NAME, or NAME/COLUMN where there are several."""
+    if not named:
+        return said
+    return {name if len(said) == 1 else f"{name}/{model}": made for model, made in said.items()}
+
+
+def _joined(made: list[dict[str, Floats]], name: str) -> dict[str, Floats]:
+    """The origins' answers side by side, (S, O, H, Q) by model.
 
     Raises:
-        DataError: a row that was asked for is not there, or there is no column of forecasts.
+        DataError: the models are others at another origin.
     """
-    frame = nw.from_native(said, eager_only=True)
-    columns = frame.columns
-    if "ds" not in columns:
-        raise DataError(f"{name} gave a table without a column 'ds'; it has {', '.join(columns)}")
-    own = [column for column in columns if column not in ("unique_id", "ds", "cutoff", "y")]
-    point = next((column for column in own if "-lo-" not in column and "-hi-" not in column), None)
-    if point is None:
-        raise DataError(f"{name} gave a table without a column of forecasts; it has {', '.join(columns)}")
-    horizon = made_SHQ.shape[1]
-    ids = frame["unique_id"].to_list() if "unique_id" in columns else [panel.ids[0]] * len(frame)
-    rows = {
-        (str(one), _moment(when)): row for row, (one, when) in enumerate(zip(ids, frame["ds"].to_list(), strict=True))
-    }
-    times = future_times(panel.times[panel.offsets[1:] - 1], panel.frequency, horizon)
-    numbers = {column: np.asarray(frame[column].to_list(), np.float64) for column in own}
-    for s, unique_id in enumerate(panel.ids):
-        at = [rows.get((unique_id, _moment(when))) for when in times[s]]
-        if None in at:
-            raise DataError(
-                f"{name} gave no forecast for series {unique_id!r} at {times[s][at.index(None)]}; "
-                f"expected one row for each of the {horizon} steps ahead"
-            )
-        _enter(made_SHQ[s], {column: numbers[column][np.asarray(at)] for column in own}, point)
+    models = list(made[0])
+    other = next((each for each in made if set(each) != set(models)), None)
+    if other is not None:
+        raise DataError(f"{name} gave {', '.join(models)} at its first origin and {', '.join(other)} at a later one")
+    return {model: np.stack([each[model] for each in made], axis=1) for model in models}
 
 
-def _enter(made_HQ: Floats, columns: dict[str, Floats], point: str) -> None:
-    """Enter point forecasts and the ends of intervals where they are quantiles of ours."""
-    made_HQ[:, MEDIAN] = columns[point]
-    prefix = "" if point == "mean" else f"{point}-"
-    for percent in LEVELS:
-        low = QUANTILES.index(round((100 - percent) / 200, 3))
-        for side, place in (("lo", low), ("hi", len(QUANTILES) - 1 - low)):
-            for key in (f"{prefix}{side}-{percent}", f"{prefix}{side}-{percent}.0"):
-                if key in columns:
-                    made_HQ[:, place] = columns[key]
+def _check_causal(name: str, in_pass: Floats, alone: Any) -> None:
+    """Refuse a forecast that is another when later values are there.
+
+    Raises:
+        DataError: it is.
+    """
+    size = float(np.nanmax(np.abs(in_pass), initial=0.0))
+    if not np.allclose(in_pass, alone, rtol=AGREES, atol=AGREES * size, equal_nan=True):
+        raise DataError(
+            f"{name} reads what comes after an origin: asked for many origins in one pass, its forecast from the first "
+            "is another than when nothing later is there"
+        )
 
 
-def _nothing(question: Question) -> Floats:
-    return np.full((*question.origins_SO.shape, question.horizon, len(QUANTILES)), np.nan)
+def _readable(like: Any) -> Any:
+    """A table of the kind that the libraries are given: pandas or polars as it came in; None stands for pandas."""
+    frame = nw.dependencies.is_pandas_dataframe(like) or nw.dependencies.is_polars_dataframe(like)
+    return like if frame else None
 
 
-def _moment(when: Any) -> Any:
-    return np.datetime64(when, "us") if hasattr(when, "year") else when
+def _given(table: Any, like: Any) -> Any:
+    return table.to_pandas() if like is None else table
 
 
 def _carried(values: Floats) -> Floats:
@@ -269,6 +367,10 @@ def _carried(values: Floats) -> Floats:
     seen = np.isfinite(values)
     where = np.maximum.accumulate(np.where(seen, np.arange(len(values)), -1))
     return values[where[where >= 0]]
+
+
+def _is_foreign(forecaster: Any) -> bool:
+    return type(forecaster).__module__.split(".")[0] != "gatecast"
 
 
 def _takes(function: Any, name: str) -> bool:
@@ -279,4 +381,5 @@ def _takes(function: Any, name: str) -> bool:
 
 
 def _class_of(forecaster: Any) -> str:
-    return str(getattr(forecaster, "__name__", None) or type(forecaster).__name__)
+    name = getattr(forecaster, "__name__", None) or type(forecaster).__name__
+    return "function" if name == "<lambda>" else str(name)

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from gatecast import metrics
 from gatecast.config import LEVELS, MEDIAN, QUANTILES
 from gatecast.frequency import show_time
+from gatecast.panel_run import PanelOutcome
 from gatecast.run import Outcome, newest
 from gatecast.scaling import Floats
 from gatecast.verdict import judge_coverage
@@ -56,6 +57,17 @@ MOST_STEPS = 3_000  # of the test part drawn in detail
 MOST_POINTS = 1_600  # of an overview
 WIDE_RANGE = 20  # errors that differ by this factor are drawn on a logarithmic axis
 QUIET: dict[str, Any] = {"grid": False, "tickCount": {"expr": "max(2, ceil(width / 100))"}}
+MOST_BINS = 32  # of a histogram; half as many where there are few series
+WIDEST_RATIO = 4.0  # ratios beyond are counted in the outermost bins
+LEAST_SHOWN = 40  # steps before the first origin of a series that is drawn
+PICKED = {  # the series drawn, by their place among all from best to worst
+    "The best": 0.0,
+    "Better than three quarters": 0.25,
+    "The one in the middle": 0.5,
+    "Worse than three quarters": 0.75,
+    "Worse than nineteen in twenty": 0.95,
+    "The worst": 1.0,
+}
 SMALLEST = 1e-6  # ... on which this share of the largest is as good as nothing
 
 
@@ -77,6 +89,14 @@ class Figure(NamedTuple):
     alt: str
     chart: AnyChart
     keys: tuple[Key, ...]
+
+
+class Picked(NamedTuple):
+    """A judged series that is drawn: its number, the name of its chart, and its place among all in words."""
+
+    series: int
+    name: str
+    words: str
 
 
 class _Axes(NamedTuple):
@@ -483,6 +503,163 @@ def training_chart(outcome: Outcome) -> Figure | None:
         f"{losses[-1]:.4g} over {updates[-1]:,} updates; the best is marked.",
         _stacked(stack, 24, ()),
         (),
+    )
+
+
+# ------------------------------------------------------------------------------------------- several series
+
+
+def panel_figures(outcome: PanelOutcome) -> list[Figure]:
+    """Every chart of a run over several series that has something to show, in the order of the report."""
+    made = [mase_by_step_chart(outcome), ratios_chart(outcome)]
+    made += [fan_chart(outcome, picked) for picked in picked_series(outcome)]
+    return [figure for figure in made if figure is not None]
+
+
+def mase_by_step_chart(outcome: PanelOutcome) -> Figure | None:
+    """How the scaled error grows with the steps ahead; nothing to draw for a horizon of one."""
+    errors, horizon = outcome.mase_by_step(), outcome.cut.horizon
+    if horizon < 2:
+        return None
+    data = _data({"ahead": list(range(1, horizon + 1))} | {name: row.tolist() for name, row in errors.items()})
+    keys = _keys(errors, tuple(errors))[1:]
+    scale, axis = _error_axis(np.concatenate(list(errors.values())))
+    x = alt.X("ahead:Q", title="steps ahead", scale={"nice": False, "zero": False}, axis=QUIET | {"tickMinStep": 1})
+    base = alt.Chart(data)
+    lines = [
+        _model_line(base, key, x, alt.Y(f"{key.label}:Q", title="MASE", scale=scale, axis=axis), keys)
+        for key in _models(keys)
+    ]
+    told = [alt.Tooltip("ahead:Q", title="steps ahead")]
+    told += [alt.Tooltip(f"{key.label}:Q", title=key.label, format=".4~g") for key in keys]
+    return Figure(
+        "mase_by_step",
+        "Error by step ahead",
+        f"MASE of each model 1 to {horizon} steps ahead, over {outcome.verdict.series:,} series.",
+        _layered([*lines, _pointer(base, x, told)], 260, keys),
+        keys,
+    )
+
+
+def ratios_chart(outcome: PanelOutcome) -> Figure:
+    """How the series differ: the LSTM's error over the best baseline's, counted in bins of equal factors."""
+    best, ratios = outcome.verdict.best_baseline, outcome.ratios[~np.isnan(outcome.ratios)]
+    bins = MOST_BINS if len(ratios) >= 10 * MOST_BINS else MOST_BINS // 2
+    edges = np.geomspace(1 / WIDEST_RATIO, WIDEST_RATIO, bins + 1)
+    counts, _ = np.histogram(np.clip(ratios, edges[0], edges[-1]), edges)
+    columns: Columns = {
+        "from": edges[:-1].tolist(),
+        "to": edges[1:].tolist(),
+        "none": [0] * bins,
+        "series": counts.tolist(),
+        "share": (100 * counts / len(ratios)).tolist(),
+        "better": ["LSTM" if high <= 1 + 1e-9 else best for high in edges[1:]],
+    }
+    ticks = [0.25, 0.5, 0.75, 1, 1.5, 2, 3, 4]
+    words = "(datum.value <= 0.25 ? '≤ ' : datum.value >= 4 ? '≥ ' : '') + format(datum.value, '~g')"
+    scale = {"type": "log", "domain": [edges[0], edges[-1]], "nice": False}
+    axis = {"values": ticks, "labelExpr": words, "grid": False}
+    x = alt.X("from:Q", title=f"the LSTM's error ÷ {best}'s (below 1 is better)", scale=scale, axis=axis)
+    sides = ["LSTM", best]
+    colour = alt.Color(
+        "better:N",
+        scale={"domain": sides, "range": [PALETTE.get(name, PALETTE["muted"]) for name in sides]},
+        legend={"symbolType": "square"},
+    )
+    bars = (
+        alt.Chart(_data(columns))
+        .mark_rect(opacity=0.75, stroke=PALETTE["paper"], strokeWidth=1)
+        .encode(
+            x=x,
+            x2="to",
+            y=alt.Y("none:Q", title="series", scale={"domainMin": 0}, axis={"tickCount": 5, "format": ",~d"}),
+            y2="series",
+            color=colour,
+            tooltip=[
+                alt.Tooltip("from:Q", format=".2f"),
+                alt.Tooltip("to:Q", format=".2f"),
+                alt.Tooltip("series:Q", format=",d"),
+                alt.Tooltip("share:Q", title="share, %", format=".1f"),
+            ],
+        )
+    )
+    middle = float(np.median(ratios))
+    one = alt.Chart(_data({"from": [1]})).mark_rule(color=PALETTE["ink"], strokeWidth=1.4).encode(x=x)
+    median = alt.Chart(_data({"from": [min(max(middle, edges[0]), edges[-1])], "words": [f"median {middle:.2f}"]}))
+    rule = median.mark_rule(color=PALETTE["muted"], strokeWidth=1.4, strokeDash=[4, 3]).encode(x=x)
+    label = median.mark_text(align="center", y=-8, fontSize=12, color=PALETTE["ink"]).encode(x=x, text="words:N")
+    keys = tuple(Key(f"{name} errs less", name if name in PALETTE else "muted", False, True, "") for name in sides)
+    return Figure(
+        "ratios",
+        "How the series differ",
+        f"Number of series by the LSTM's error over {best}'s, on a logarithmic axis from a quarter to four times; "
+        f"the median of {len(ratios):,} series is {middle:.2f}.",
+        _layered([bars, one, rule, label], 240, ()),
+        keys,
+    )
+
+
+def picked_series(outcome: PanelOutcome) -> list[Picked]:
+    """Six series that stand for all, by the LSTM's error over the best baseline's; fewer where fewer were judged."""
+    order = np.argsort(outcome.ratios, kind="stable")[: outcome.verdict.series]  # those without a MASE come last
+    picked: dict[int, Picked] = {}
+    for number, (words, place) in enumerate(PICKED.items(), start=1):
+        s = int(order[round(place * (len(order) - 1))])
+        picked.setdefault(s, Picked(s, f"series_{number}", words))
+    return list(picked.values())
+
+
+def fan_chart(outcome: PanelOutcome, picked: Picked) -> Figure:
+    """One judged series and what was forecast of it: lines from the last value known, with the LSTM's bands."""
+    s, backtest, best = picked.series, outcome.backtest, outcome.verdict.best_baseline
+    panel, origins, horizon = backtest.panel, backtest.origins_SO[s], outcome.cut.horizon
+    values = panel.series_values(s)
+    shown = max(outcome.cut.test, 2 * backtest.season_length, LEAST_SHOWN)
+    begin = max(0, int(origins[0]) + 1 - min(shown, MOST_POINTS // 4))
+    axes = _axes_of_series(outcome, s, begin)
+    ahead = np.arange(horizon + 1)
+    known = np.repeat(newest(values)[origins, None, None], len(QUANTILES), axis=2)
+    forecasts = {
+        name: np.concatenate([known, made[s]], axis=1).reshape(-1, len(QUANTILES))
+        for name, made in backtest.forecasts.items()
+    }
+    rows, seen = origins[:, None] + ahead, np.arange(begin, len(values))
+    truth = _at(axes, seen) | {"truth": _rounded(values[seen], axes)}
+    columns = _at(axes, rows.ravel()) | {
+        "cutoff": [axes.shown[origin] for origin in np.repeat(origins, len(ahead))],
+        "ahead": np.tile(ahead, len(origins)).tolist(),
+        "truth": _rounded(values[rows].ravel(), axes),
+    }
+    columns |= _forecast_columns(axes, forecasts)
+    keys = _keys(forecasts, ("LSTM", best))
+    chart = _along_time(axes, (truth, columns), keys, len(seen), errors=False)
+    chart.height = 200
+    plural = "s" if len(origins) > 1 else ""
+    return Figure(
+        picked.name,
+        f"{picked.words}: {panel.ids[s]}",
+        f"Truth and {len(origins)} forecast{plural} of series {panel.ids[s]}, {horizon} steps each, with the LSTM's 80 "
+        f"and 95 % bands, and {best}.",
+        chart,
+        keys,
+    )
+
+
+def _axes_of_series(outcome: PanelOutcome, s: int, begin: int) -> _Axes:
+    """How time and values of one judged series are written; what is drawn begins at row ``begin``."""
+    panel, unit = outcome.backtest.panel, outcome.source.unit
+    times, dated = panel.series_times(s), panel.times.dtype.kind == "M"
+    known = panel.series_values(s)[begin:]
+    spread = float(np.nanmax(known) - np.nanmin(known))
+    size = spread or abs(float(np.nanmax(known))) or 1.0
+    return _Axes(
+        times=times.astype("datetime64[ms]").astype(np.int64) if dated else times,
+        shown=[show_time(time) for time in times],
+        kind="T" if dated else "Q",
+        name=panel.names.ds,
+        time=f"{panel.names.ds}, {panel.frequency.name}",
+        value=panel.names.y + (f" ({unit})" if unit and unit != panel.names.y else ""),
+        decimals=max(0, 6 - math.floor(math.log10(size))),
     )
 
 

@@ -15,7 +15,8 @@ from gatecast.errors import INTERRUPTED, DataError, GatecastError, SettingsError
 
 if TYPE_CHECKING:
     from gatecast.config import RunConfig
-    from gatecast.run import Recipe
+    from gatecast.panel_run import PanelOutcome
+    from gatecast.run import Outcome, Recipe, Report
 
 app = typer.Typer(
     name="gatecast",
@@ -330,29 +331,37 @@ def run_and_show(
 
     from rich.console import Console
 
-    from gatecast.console import print_outcome, training_bar
+    from gatecast.console import print_outcome, print_panel, training_bar
     from gatecast.explain import explain
-    from gatecast.output import folder_for, write_outcome
+    from gatecast.output import folder_for, write_outcome, write_panel_outcome
+    from gatecast.panel_run import PanelOutcome, with_panel_files
     from gatecast.report import prepare
-    from gatecast.run import Standard, with_files
-    from gatecast.run import run as whole_run
+    from gatecast.run import with_files
 
     console = Console(highlight=False)
     with ExitStack() as stack:
-        place = stack.enter_context(folder_for(Path(settings.data.source).stem, out)) if save else None
+        name = Path(settings.data.source).stem.strip("-") or "stdin"
+        place = stack.enter_context(folder_for(name, out)) if save else None
         if place is not None:
             prepare()  # the report's JavaScript is bundled beside the training
         with training_bar(console if not as_json else Console(quiet=True)) as progress:
-            outcome = whole_run(settings, recipe or Standard(), progress)
-        if place is not None:
+            outcome = _run_either(settings, recipe, progress)
+        if place is not None and isinstance(outcome, PanelOutcome):
+            outcome = with_panel_files(outcome, write_panel_outcome(outcome, *place))
+        elif place is not None and not isinstance(outcome, PanelOutcome):
             outcome = with_files(outcome, write_outcome(outcome, *place))
     if as_json:
         typer.echo(json.dumps(outcome.as_dict(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
-        print_outcome(console, outcome)
+        if isinstance(outcome, PanelOutcome):
+            print_panel(console, outcome)
+            answers = "The course's five questions are answered for one series; this table holds several."
+        else:
+            print_outcome(console, outcome)
+            answers = explain(outcome) if explained else ""
         if explained:
             console.print()
-            console.print(explain(outcome), markup=False, soft_wrap=True)
+            console.print(answers, markup=False, soft_wrap=True)
         if place is not None:
             report, model = outcome.files["report"], outcome.files["model"]
             console.print(
@@ -362,6 +371,24 @@ def run_and_show(
             )
     if outcome.interrupted:
         raise typer.Exit(INTERRUPTED)
+
+
+def _run_either(settings: RunConfig, recipe: Recipe | None, progress: Report | None) -> Outcome | PanelOutcome:
+    """A run over one series, or over several; the course's recipes know one only."""
+    from time import perf_counter
+
+    from gatecast.opening import open_source
+    from gatecast.panel_run import run_panel
+    from gatecast.run import Standard
+    from gatecast.run import run as run_one
+
+    if recipe is None:
+        begin = perf_counter()
+        source = open_source(settings.data)
+        if len(source.panel) > 1:
+            return run_panel(settings, source, progress)
+        recipe = Standard(source, perf_counter() - begin)
+    return run_one(settings, recipe, progress)
 
 
 @contextmanager

@@ -89,13 +89,18 @@ class TrainingConfig(_Settings):
     context: int = Field(default=128, ge=2, description="number of past steps a training window shows")
     horizon: int = Field(default=50, ge=1, le=DIRECT_HORIZON, description="steps ahead the head is trained for")
     updates: int | None = Field(default=None, ge=0, description="weight updates; None follows from the data alone")
-    batch: int = Field(default=16, ge=1, description="windows in a batch")
+    batch: int | None = Field(
+        default=None, ge=1, description="windows in a batch; None: 16, and up to 64 in large panels"
+    )
     origins: int = Field(default=8, ge=1, description="origins in a window at which a forecast is asked for")
     steps: int = Field(default=8, ge=1, description="steps ahead asked for at each origin, redrawn every update")
     learning_rate: float = Field(default=0.01, gt=0, description="peak of the one-cycle schedule")
     weight_decay: float = Field(default=0.0, ge=0, description="pull of every weight towards zero")
     clip: float = Field(default=1.0, gt=0, description="largest norm of a gradient")
     hide: float = Field(default=0.2, ge=0, le=1, description="share of windows in which a run of steps is hidden")
+    retrain: bool = Field(
+        default=True, description="train a panel again with its validation part, once that part has chosen the updates"
+    )
     readout: bool = Field(default=True, description="offer a least-squares refit of the path; validation decides")
     seed: int = Field(default=0, ge=0, description="start of the random numbers: same seed, same weights")
     device: str = Field(default="cpu", description="where to train, as torch names it; forecasts are made in NumPy")

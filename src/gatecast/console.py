@@ -6,14 +6,18 @@ import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from gatecast import training
-from gatecast.backtest import MODES
 from gatecast.explain import architecture_lines, split_lines
+from gatecast.modes import MODES
+from gatecast.panel import Panel
+from gatecast.panel_run import PanelOutcome, cut_lines, judged_words
 from gatecast.run import CYCLES, Outcome, Report
+from gatecast.sources import Source
 
 TITLES = {
     "point_by_point": "Point by point: one step ahead from each of {origins:,} origins",
@@ -47,11 +51,13 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
     console.print(source.about, highlight=False, soft_wrap=True)
     season = " and ".join(str(length) for length in outcome.config.data.season_length or (1,))
     console.print(
-        f"{outcome.split.total:,} points, {panel.frequency.name}, season length {season}"
+        f"{outcome.split.total:,} points, {panel.frequency.describe()}, season length {season}"
         + (f", {missing:,} missing" if missing else "")
         + (f", {panel.filled:,} of them filled holes in time" if panel.filled else ""),
         highlight=False,
     )
+    for line in [*columns_lines(panel), *mended_lines(source)]:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
     _section(console, "Split", split_lines(outcome)[:3])
     horizon = outcome.config.training.horizon
     _section(console, "Target", [f"at every step, the next {horizon} values of {panel.names.y}"])
@@ -73,6 +79,67 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         _print_free_run(console, outcome)
     console.print()
     console.print(outcome.verdict.sentence, style="bold", highlight=False, soft_wrap=not console.is_terminal)
+
+
+def columns_lines(panel: Panel) -> list[str]:
+    """Which columns of the table are what, as named or found."""
+    found = {"time": panel.names.ds, "target": panel.names.y}
+    if len(panel) > 1:
+        found["series"] = panel.names.unique_id
+    roles = {"inputs": panel.inputs, "known in advance": panel.known, "static": panel.static}
+    found |= {role: ", ".join(columns) for role, columns in roles.items() if columns}
+    return ["columns: " + "; ".join(f"{role} {name}" for role, name in found.items())]
+
+
+def mended_lines(source: Source) -> list[str]:
+    """What was mended because it was asked for, a line each."""
+    return [f"mended: {sentence}" for sentence in source.mended]
+
+
+def print_panel(console: Console, outcome: PanelOutcome) -> None:
+    """The verdict, the data, where they are cut, training, and the table."""
+    source, panel = outcome.source, outcome.source.panel
+    console.print(outcome.verdict.sentence, style="bold", highlight=False, soft_wrap=not console.is_terminal)
+    console.print(f"\n{source.title}, {len(panel):,} series", style="bold", highlight=False, markup=False)
+    lines = [source.about, *panel_lines(outcome), *columns_lines(panel), *mended_lines(source)]
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+    _section(console, "Split", cut_lines(outcome))
+    trained = outcome.forecaster.fitted_.trained
+    network = outcome.config.network
+    lines = [
+        f"one LSTM for all series: {network.layers} × {network.units} units, {outcome.model.weights.size:,} weights",
+        f"{trained.updates:,} updates; all training took {outcome.seconds['fit']:.1f} s",
+    ]
+    if outcome.interrupted:
+        lines.append("stopped by Ctrl-C: the best weights up to there were kept, and all scores are theirs")
+    _section(console, "Training", lines)
+    console.print()
+    console.print(judged_words(outcome), style="bold", highlight=False)
+    table = Table(box=None, pad_edge=True, header_style="")
+    table.add_column("  model")
+    for name in ("MASE", "WQL", "80 % held", "90 % held", "LSTM better on"):
+        table.add_column(name, justify="right")
+    best = min((row.mase for row in outcome.scores if not math.isnan(row.mase)), default=math.nan)
+    for row in outcome.scores:
+        shares = [f"{100 * share:.1f} %" for share in (row.coverage_80, row.coverage_90)]
+        better = "" if row.lstm_better_on is None else f"{100 * row.lstm_better_on:.0f} %"
+        cells = [f"  {row.model}", number(row.mase), number(row.wql), *shares, better]
+        table.add_row(*cells, style="bold" if row.mase == best else "")
+    console.print(table)
+
+
+def panel_lines(outcome: PanelOutcome) -> list[str]:
+    """How many series of what length, and their rhythm."""
+    panel, lengths = outcome.source.panel, outcome.source.panel.lengths
+    missing = int(np.isnan(panel.values).sum())
+    season = " and ".join(str(length) for length in outcome.config.data.season_length or (1,))
+    least = f"{lengths.min():,} to " if lengths.min() < lengths.max() else ""
+    return [
+        f"{least}{lengths.max():,} points each, {panel.frequency.describe()}, season length {season}"
+        + (f", {missing:,} missing" if missing else "")
+        + (f", {panel.filled:,} of them filled holes in time" if panel.filled else "")
+    ]
 
 
 def _section(console: Console, title: str, lines: list[str]) -> None:

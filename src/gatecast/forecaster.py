@@ -29,10 +29,13 @@ from gatecast.runtime import weights_from_arrays
 from gatecast.scaling import Floats, Running, Scaling, fixed_from
 from gatecast.store import open_store
 from gatecast.supply import MemoryPlanes, Part, Planes, Supply
-from gatecast.training import Progress, Trained, train, updates_for
+from gatecast.training import Progress, Trained, batch_for, train, updates_for
 
+CLEARLY = 0.9  # share of the running scaling's validation loss below which the fixed one is chosen
 RACE = 5  # when the scaling is to be chosen, each is given a fifth of the updates first
 POOLS = (1, 2, 5, 13, 33)  # steps ahead whose intervals are checked together, from each to before the next
+NARROWEST = 0.5  # share of its width that an interval of a panel keeps at least
+LEAST_UPDATES = 100  # when a panel is trained again
 MOST_ASKED = 8192  # origins of all series at which they are checked
 FAR, RUN_ON_ORIGINS = 4, 24  # direct horizons that are checked, and the origins that are run on for it
 
@@ -189,7 +192,9 @@ class LSTMForecaster:
         shape, config = self.network or NetworkConfig(), self.training or TrainingConfig()
         longest = int(planes.lengths.max()) - validation_steps
         seasons = self.season_length or self._usable(season_lengths(about.frequency), longest)
-        supply = Supply(planes, validation_steps, config.context + config.horizon, max(seasons))
+        config = config.model_copy(update={"horizon": _reachable(config.horizon, planes.lengths - validation_steps)})
+        reach = config.context + config.horizon
+        supply = Supply(planes, validation_steps, reach, max(seasons))
         known = supply.known
         if longest < 10 or known < 10:
             raise DataError(
@@ -199,14 +204,23 @@ class LSTMForecaster:
         scaling, race = self._choose_scaling(supply, seasons, (shape, config))
         trained = train(supply, scaling, (shape, config), progress)
         weights = weights_from_arrays(trained.arrays)
+        batch = config.batch or batch_for(supply)
         settings = RunConfig(
             data=about.data.model_copy(update={"season_length": seasons}),
             network=shape,
-            training=config.model_copy(update={"scaling": scaling.as_dict()["kind"], "updates": trained.planned}),
+            training=config.model_copy(
+                update={"scaling": scaling.as_dict()["kind"], "updates": trained.planned, "batch": batch}
+            ),
         )
         plain = Model(weights, scaling, settings, None, about.columns)
+        widening_KQ = widen(plain, supply.judged(), _pooled if supply.series == 1 else _pooled_sides)
+        if supply.series > 1 and config.retrain and trained.best_update and not trained.interrupted:
+            everything = Supply(planes, 1, reach, max(seasons))
+            trained = _trained_again(everything, scaling, (shape, settings.training), trained, progress)
+            plain = replace(plain, weights=weights_from_arrays(trained.arrays))
+            widening_KQ = np.sqrt(widening_KQ)  # half the way: it has now learned from what it was checked on
         card = {**make_card(trained), "data": about.card}
-        self.model_ = replace(plain, widening_KQ=widen(plain, supply.judged()), card=card)
+        self.model_ = replace(plain, widening_KQ=widening_KQ, card=card)
         self.fitted_ = Fitted(trained, race, longest, validation_steps)
         return self
 
@@ -248,10 +262,7 @@ class LSTMForecaster:
         changed = change_future(self.model_, panel, planned, changes)
         for sentence in outside_training(self.model_, panel, changed):
             warnings.warn(f"{sentence}; do not trust this forecast", OutsideTraining, stacklevel=2)
-        made = {
-            name: self._made(panel, horizon, then)
-            for name, then in ((self.name, planned), (WHAT_IF, changed))
-        }
+        made = {name: self._made(panel, horizon, then) for name, then in ((self.name, planned), (WHAT_IF, changed))}
         return forecast_table(panel, made, level, self._kind())
 
     def predict_many(self, panel: Panel, origins: NDArray[np.int64], horizon: int) -> Floats:
@@ -324,7 +335,10 @@ class LSTMForecaster:
     def _choose_scaling(
         self, supply: Supply, seasons: tuple[int, ...], configs: tuple[NetworkConfig, TrainingConfig]
     ) -> tuple[Scaling, dict[str, float]]:
-        """The scaling asked for; for ``auto``, the one whose short training has the lower validation loss."""
+        """The scaling asked for; for ``auto`` the fixed one only if its short training is clearly better.
+
+        A fixed level and scale know no other range than that of the training part.
+        """
         shape, config = configs
         if config.scaling == "running" or (config.scaling == "auto" and supply.series > 1):
             return Running(seasons), {}  # one level and scale cannot serve many series
@@ -341,16 +355,50 @@ class LSTMForecaster:
             race[kind] = trained.validation
             if trained.interrupted:
                 break
-        return offered[min(race, key=lambda kind: race[kind])], race
+        clearly = race.get("fixed", np.inf) < CLEARLY * race["running"]
+        return offered["fixed" if clearly else "running"], race
 
 
-def widen(model: Model, part: Part) -> Floats:
+def _reachable(horizon: int, lengths: NDArray[np.int64]) -> int:
+    """Steps ahead that can be learned: a panel's must be seen in a good part of its series."""
+    most = int(lengths.max()) - 2 if len(lengths) == 1 else int(np.quantile(lengths, 0.75)) // 2
+    return max(1, min(horizon, most))
+
+
+def _trained_again(
+    everything: Supply,
+    scaling: Scaling,
+    configs: tuple[NetworkConfig, TrainingConfig],
+    first: Trained,
+    progress: Callable[[Progress], None] | None,
+) -> Trained:
+    """A panel's network trained on all of its steps, as long as the validation part found to be best."""
+    shape, config = configs
+    updates = max(LEAST_UPDATES, first.best_update)
+
+    def report(step: Progress) -> None:
+        if progress is not None:
+            progress(step._replace(update=first.updates + step.update, updates=first.updates + step.updates))
+
+    again = train(everything, scaling, (shape, config.model_copy(update={"updates": updates})), report, choose=False)
+    if again.interrupted:
+        return first._replace(interrupted=True)
+    return again._replace(validation=first.validation, history=first.history, planned=first.planned)
+
+
+Pooled = Callable[[Floats, Floats, Sequence[int]], Floats]
+
+
+def widen(model: Model, part: Part, pooled: Pooled) -> Floats:
     """Factors (K, Q) on the distance from the median that make the intervals hold on the validation part.
 
-    Per side and level, the conformal quantile of (truth - median) / (quantile - median) over the validation origins,
-    pooled over neighbouring steps ahead (split conformal: Vovk et al. 2005; Romano et al. 2019).  Never below 1: an
-    interval is widened where needed and never narrowed.  Beyond the direct horizon a few origins are run on over
-    hidden steps, as far as the validation part and four direct horizons reach.
+    Per level, the conformal quantile of (truth - median) / (quantile - median) over the validation origins, pooled over
+    neighbouring steps ahead (split conformal: Vovk et al. 2005; Romano et al. 2019).  For one series per side and never
+    below 1: an interval is widened where needed and never narrowed.  For a panel both sides together, and either way:
+    there are series enough to tell, and a side alone would make up for a median that is off.
+
+    Beyond the direct horizon a few origins are run on over hidden steps, as far as the validation part and four direct
+    horizons reach.
     """
     values_ST, training, more = part
     total, direct = values_ST.shape[1], model.direct_horizon
@@ -366,7 +414,7 @@ def widen(model: Model, part: Part) -> Floats:
     near = min(direct, total - training)
     made = predictor.predict_many(model, values_ST, origins, near, more)
     edges = [pool for pool in POOLS if pool <= near] + [near + 1]
-    factors = _pooled(truths(origins, near), made, edges)
+    factors = pooled(truths(origins, near), made, edges)
     reach = min(FAR * direct, total - training - FAR)
     if near < direct or reach <= direct:
         return factors
@@ -374,7 +422,7 @@ def widen(model: Model, part: Part) -> Floats:
     few = slice(0, max(1, RUN_ON_ORIGINS // len(values_ST)))
     made = predictor.predict_many(model, values_ST[few], origins, reach, None if more is None else more.rows(few))
     edges = [*range(direct + 1, reach + 1, direct), reach + 1]
-    return np.concatenate([factors, _pooled(truths(origins, reach)[few], made, edges)[direct:]])
+    return np.concatenate([factors, pooled(truths(origins, reach)[few], made, edges)[direct:]])
 
 
 def _pooled(truth_SOH: Floats, quantiles_SOHQ: Floats, edges: Sequence[int]) -> Floats:
@@ -391,6 +439,27 @@ def _pooled(truth_SOH: Floats, quantiles_SOHQ: Floats, edges: Sequence[int]) -> 
             count = max(1, int(known.sum()) // (end - begin))  # neighbouring steps ahead are not independent
             hold = min(1.0, max(asked, 1 - asked) * (count + 1) / count)
             factors[part, place] = max(1.0, float(np.quantile(error[known] / away[known], hold)))
+    return factors
+
+
+def _pooled_sides(truth_SOH: Floats, quantiles_SOHQ: Floats, edges: Sequence[int]) -> Floats:
+    """The factors (H, Q) for both sides of every interval together."""
+    factors = np.ones(quantiles_SOHQ.shape[2:])
+    for begin, end in pairwise(edges):
+        part = slice(begin - 1, end - 1)
+        median = quantiles_SOHQ[:, :, part, MEDIAN]
+        error = truth_SOH[:, :, part] - median
+        for low in range(MEDIAN):
+            high = len(QUANTILES) - 1 - low
+            away = np.where(
+                error < 0, median - quantiles_SOHQ[:, :, part, low], quantiles_SOHQ[:, :, part, high] - median
+            )
+            known = np.isfinite(error) & (away > 0)
+            if known.any():
+                count = max(1, int(known.sum()) // (end - begin))
+                hold = min(1.0, (1 - 2 * QUANTILES[low]) * (count + 1) / count)
+                factor = float(np.quantile(np.abs(error[known]) / away[known], hold))
+                factors[part, low] = factors[part, high] = max(factor, NARROWEST)
     return factors
 
 

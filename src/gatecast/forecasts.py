@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from operator import add, mul, sub, truediv
 from pathlib import Path
 from typing import Any
 
-from gatecast.columns import eager_frame
-from gatecast.config import DataConfig
-from gatecast.errors import OutsideTraining, SettingsError
+import numpy as np
+
+from gatecast.columns import Columns
+from gatecast.errors import DataError, OutsideTraining, SettingsError
 from gatecast.frames import forecast_table
 from gatecast.future import read_future
-from gatecast.mending import check_fixes, mend
 from gatecast.modelfile import Model, load_model
-from gatecast.panel import Panel, panel_from_frame
+from gatecast.opening import open_table
+from gatecast.panel import Panel
 from gatecast.predictor import WHAT_IF, change_future, forecast_panel, outside_training, unlike_training
-from gatecast.sources import find_table
 from gatecast.tablefiles import read_table
 
 
@@ -67,55 +67,39 @@ def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
     if horizon < 1:
         raise SettingsError(f"a horizon of {horizon} forecasts nothing; give 1 or more steps")
     trained = model if isinstance(model, Model) else load_model(Path(model))
-    check_fixes(fix)
-    like = None if isinstance(table, str | Path) else table
-    if isinstance(table, str | Path):
-        found = find_table(str(table))
-        table = found.table
-        if found.named is not None:
-            time, target = time or found.named.time, target or (None if wide else found.named.target)
     reads = trained.config.data
-    columns: dict[str, Any] = {
-        "time": time,
-        "target": target or (None if wide else _trained_target(reads, table)),
-        "series_id": series_id,
-        "inputs": reads.inputs,
-        "known": reads.known,
-        "static": reads.static,
-        "wide": wide,
-        "frequency": frequency,
-    }
-    if fix:
-        table = mend(table, fix, **columns).table
-    panel = panel_from_frame(table, **columns, zone=zone)
+    asked = Columns(time, target, series_id, reads.inputs, reads.known, reads.static, wide, zone)
+    opened = open_table(table, asked, frequency=frequency, fix=fix, usual=reads.target)
+    panel = opened.panel
     ahead = _future_of(future, panel, horizon)
     _warn(unlike_training(trained, panel, ahead))
     made = {"LSTM": forecast_panel(trained, panel, horizon, ahead)}
     if what_if:
-        changed = change_future(trained, panel, ahead, _changes(what_if))
+        changed = change_future(trained, panel, ahead, _changes(what_if, panel.categories))
         _warn(outside_training(trained, panel, changed))
         made[WHAT_IF] = forecast_panel(trained, panel, horizon, changed)
-    return forecast_table(panel, made, level, like)
-
-
-def _trained_target(reads: DataConfig, table: Any) -> str | tuple[str, ...] | None:
-    """The target the model was trained on, if the table has it."""
-    names = (reads.target,) if isinstance(reads.target, str) else reads.target or ()
-    there = eager_frame(table).columns
-    return reads.target if names and all(name in there for name in names) else None
+    return forecast_table(panel, made, level, opened.like)
 
 
 def _future_of(future: Any, panel: Panel, horizon: int) -> dict[str, Any]:
     if isinstance(future, str | Path):
-        future = read_table(future)
+        try:
+            future = read_table(future)
+        except DataError as error:
+            raise DataError(f"{future}: {error}") from None
     return read_future(future, panel, horizon)
 
 
 _CHANGE = re.compile(r"^(?P<name>.+?)\s*(?P<how>[*+/-]?=)\s*(?P<value>.+)$")
 
 
-def _changes(what_if: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
-    """Changes written as ``price=9.9``, ``price*=1.1`` or ``price+=2``, as ``change_future`` takes them."""
+def _changes(what_if: Mapping[str, Any] | Sequence[str], words: Collection[str]) -> dict[str, Any]:
+    """Changes written as ``price=9.9``, ``price*=1.1`` or ``price+=2``, as ``change_future`` takes them.
+
+    Args:
+        what_if: what is written.
+        words: the columns of words, which can only be set: ``day=holiday``.
+    """
     if isinstance(what_if, Mapping):
         return dict(what_if)
     changes: dict[str, Any] = {}
@@ -124,6 +108,13 @@ def _changes(what_if: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
         if match is None:
             raise SettingsError(f"what if: {text!r} is no change; write price=9.9, price*=1.1, price+=2 or price-=2")
         name, how, value = match["name"].strip(), match["how"], match["value"].strip()
+        if name in changes:
+            raise SettingsError(f"what if: {name} is changed twice, the second time by {text!r}; give one change of it")
+        if name in words:
+            if how != "=":
+                raise SettingsError(f"what if: {text!r}: {name} holds words, which can only be set: {name}={value}")
+            changes[name] = value
+            continue
         try:
             number = float(value)
         except ValueError:
@@ -137,7 +128,12 @@ def _changes(what_if: Mapping[str, Any] | Sequence[str]) -> dict[str, Any]:
 
 def _turned(how: str, number: float) -> Callable[[Any], Any]:
     by: dict[str, Callable[[Any, float], Any]] = {"*=": mul, "/=": truediv, "+=": add, "-=": sub}
-    return lambda planned: by[how](planned, number)
+
+    def turned(planned: Any) -> Any:
+        with np.errstate(all="ignore"):  # what is no number then is refused in words
+            return by[how](planned, number)
+
+    return turned
 
 
 def _warn(sentences: Sequence[str]) -> None:

@@ -20,7 +20,7 @@ from gatecast.errors import DataError, SettingsError, nearest
 from gatecast.frequency import Times, future_times
 from gatecast.layouts import eager_frame
 from gatecast.panel import Panel
-from gatecast.rows import WHICH
+from gatecast.rows import LARGEST, WHICH
 
 _SHOWN = 10  # known words named in a message
 
@@ -168,9 +168,13 @@ def _values(table: nw.DataFrame[Any], name: str, panel: Panel, rows_SH: Integers
     labels = panel.categories.get(name)
     if labels is None:
         values = numbers_of(cells, name, used + 1)
-        if np.isinf(values).any():
-            row = int(used[first_row(np.isinf(values)) - 1]) + 1
-            raise DataError(f"row {row} of column {name!r} of the future table is infinite {COUNTED}; give a number")
+        if (too_large := np.abs(values) > LARGEST).any():
+            row = int(used[first_row(too_large) - 1]) + 1
+            value = values[first_row(too_large) - 1]
+            what = "infinite" if np.isinf(value) else f"{value:g}"
+            raise DataError(
+                f"row {row} of column {name!r} of the future table is {what} {COUNTED}; give numbers up to {LARGEST:g}"
+            )
     else:
         values = _codes_of_words(cells, name, labels, used + 1)
     found_SH = np.full(rows_SH.shape, np.nan)

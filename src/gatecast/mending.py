@@ -24,11 +24,11 @@ from typing import Any
 
 import pyarrow as pa
 
-from gatecast.columns import Columns, choose, column_of, eager_frame
+from gatecast.columns import Columns, choose, column_of
 from gatecast.draft import Draft, draft_of, table_of
 from gatecast.errors import SettingsError, nearest
 from gatecast.frequency import parse_frequency
-from gatecast.layouts import is_matrix, is_unnamed
+from gatecast.layouts import eager_frame, is_matrix, is_unnamed
 from gatecast.mending_of_rows import keep_one, leave_out_rows, leave_out_series, make_regular, sort_rows
 from gatecast.mending_of_text import read_dates, read_separators
 from gatecast.mending_of_values import empty_cells, fill_missing, make_missing, to_one_unit

@@ -18,8 +18,11 @@ from gatecast.config import LEVELS, QUANTILES, config_to_toml
 from gatecast.errors import OutputError
 from gatecast.explain import explain
 from gatecast.modelfile import save_model, write_atomically
+from gatecast.panel_report import write_panel_report
+from gatecast.panel_run import PanelOutcome
 from gatecast.report import write_report
 from gatecast.run import Outcome
+from gatecast.tables import write_table
 
 
 @contextmanager
@@ -65,6 +68,20 @@ def write_outcome(outcome: Outcome, work: Path, final: Path) -> dict[str, Path]:
         "model": work / "model.safetensors",
         "forecasts": work / "forecasts.parquet",
     } | write_report(outcome, work, explain(outcome))
+    return {name: final / path.relative_to(work) for name, path in files.items()}
+
+
+def write_panel_outcome(outcome: PanelOutcome, work: Path, final: Path) -> dict[str, Path]:
+    """Write everything of a run over several series into ``work``; returns the names it will have under ``final``."""
+    files = {
+        "config": work / "config.toml",
+        "model": work / "model.safetensors",
+        "forecasts": work / "forecasts.parquet",
+    }
+    write_atomically(files["config"], config_to_toml(outcome.config).encode())
+    save_model(outcome.model, files["model"])
+    write_table(outcome.backtest.table(sorted(LEVELS, reverse=True)), files["forecasts"])
+    files |= write_panel_report(outcome, work)
     return {name: final / path.relative_to(work) for name, path in files.items()}
 
 

@@ -17,6 +17,7 @@ from gatecast.covariates import Column, encode, outside
 from gatecast.errors import DataError, SettingsError, nearest
 from gatecast.modelfile import Model
 from gatecast.panel import Panel
+from gatecast.rows import LARGEST
 from gatecast.scaling import Covariates, Floats, Scaled, ask, scale_series
 from gatecast.stream import Stream
 from gatecast.supply import MemoryPlanes, Planes, read_planes
@@ -61,13 +62,14 @@ def predict_many(
         groups = [ends[begin : begin + together] for begin in range(0, len(ends), together)]
         parts = [run_on(model, *_cut_at(values_ST, more, group, horizon)) for group in groups]
         return np.concatenate([p.reshape(len(values_ST), -1, *p.shape[1:]) for p in parts], axis=1)
-    steps_K, groups = np.arange(1, horizon + 1), []
+    steps_K = np.arange(1, horizon + 1)
+    answered: list[Floats] = []
     together = max(1, CELLS // values_ST.shape[1])
     for begin in range(0, len(values_ST), together):
         rows = slice(begin, begin + together)
         scaled, h_STD = read_series(model, values_ST[rows], None if more is None else more.rows(rows))
-        groups.append(_answer_all(model, scaled, h_STD, origins, steps_K))
-    made = np.concatenate(groups)
+        answered.append(_answer_all(model, scaled, h_STD, origins, steps_K))
+    made = np.concatenate(answered)
     return runtime.widen(made.reshape(-1, *made.shape[2:]), model.widening_KQ, model.direct_horizon).reshape(made.shape)
 
 
@@ -310,7 +312,8 @@ def change_future(
         changes: by column a number or word, one per step, or a function of the planned numbers.
 
     Raises:
-        SettingsError: a column is not known in advance, a word is not known, or a change does not fit the horizon.
+        SettingsError: a column is not known in advance, a word is not known, or a change does not fit the horizon or
+            is no number.
     """
     future = dict(planned)
     for name, change in changes.items():
@@ -334,8 +337,14 @@ def change_future(
         try:
             future[name] = np.broadcast_to(np.asarray(new, np.float64), values_SH.shape).copy()
         except (TypeError, ValueError):
+            if isinstance(new, str):
+                raise SettingsError(f"what if: the change of {name} is {new!r}, and it holds numbers") from None
             raise SettingsError(
                 f"what if: the change of {name} has shape {np.shape(new)}; give one number, or one for each of the "
                 f"{values_SH.shape[1]} steps ahead"
             ) from None
+        if (strange_SH := ~(np.abs(future[name]) <= LARGEST)).any():
+            raise SettingsError(
+                f"what if: the change makes {name} {future[name][strange_SH][0]:g}; give numbers up to {LARGEST:g}"
+            )
     return future

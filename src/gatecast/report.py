@@ -22,11 +22,11 @@ import numpy as np
 import vl_convert
 from markupsafe import Markup
 
-from gatecast.backtest import MODES
 from gatecast.charts import MOST_POINTS, MOST_STEPS, PALETTE, Figure, errors_by_step, figures
 from gatecast.config import QUANTILES, NetworkConfig, TrainingConfig, describe
 from gatecast.frequency import show_time
 from gatecast.modelfile import write_atomically
+from gatecast.modes import MODES
 from gatecast.run import CYCLES, Outcome
 from gatecast.verdict import IN_WORDS
 

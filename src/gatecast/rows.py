@@ -23,6 +23,7 @@ from gatecast.layouts import eager_frame, is_matrix, is_unnamed
 
 OTHER = "other target"  # the other targets are inputs of each target, called "other target 1" …
 WHICH = "target"  # the static column that says which target a series is
+LARGEST = 1e100  # of a value's size: sums and squares of such are numbers still
 
 
 @dataclass(frozen=True)
@@ -126,13 +127,20 @@ def grouped(rows: Rows) -> Rows:
     """Return the rows grouped by series; each series must be in time order already.
 
     Raises:
-        DataError: a value is infinite, a time repeats or goes back, or a static column changes.
+        DataError: a value is infinite or too large, a time repeats or goes back, or a static column changes.
     """
     for name, column in {**rows.targets, **rows.inputs, **rows.known, **rows.static}.items():
         if np.isinf(column).any():
             raise DataError(
                 f"row {first_row(np.isinf(column))} of column {name!r} is infinite; leave the cell empty if the value "
                 f"is not known {COUNTED}"
+            )
+        too_large = np.abs(column) > LARGEST
+        if too_large.any():
+            row = first_row(too_large)
+            raise DataError(
+                f"row {row} of column {name!r} holds {column[row - 1]:g}, and numbers are reckoned with up to "
+                f"{LARGEST:g}; leave the cell empty if it is a mistake, or give the column in other units {COUNTED}"
             )
     rows = replace(rows, static={name: _of_series(rows, name) for name in rows.static})
     codes, times = rows.codes, rows.zoned.times

@@ -14,12 +14,12 @@ from typing import Any, Protocol
 import numpy as np
 
 from gatecast import predictor
-from gatecast.backtest import Mode, Score, as_path, baseline_forecast, modes_of, scores
 from gatecast.baselines import BASELINES, SeriesForecaster
 from gatecast.config import DIRECT_HORIZON, MEDIAN, USUAL_HORIZON, RunConfig
 from gatecast.errors import DataError
 from gatecast.forecaster import LSTMForecaster
 from gatecast.modelfile import Model
+from gatecast.modes import Mode, Score, as_path, baseline_forecast, modes_of, scores
 from gatecast.opening import open_source
 from gatecast.panel import Panel
 from gatecast.scaling import Floats
@@ -61,12 +61,20 @@ class Recipe(Protocol):
 
 
 class Standard:
-    """The steps as ``gatecast run`` takes them."""
+    """The steps as ``gatecast run`` takes them.
+
+    Args:
+        source: the data, where they are open already: standard input can be read once only.
+        seconds: what opening them took.
+    """
+
+    def __init__(self, source: Source | None = None, seconds: float = 0.0) -> None:
+        self.source, self.seconds = source, seconds
 
     def load_and_split(self, config: RunConfig) -> tuple[Source, Split]:
         """The series named in the settings, and where it is cut."""
         data = config.data
-        source = open_source(data)
+        source = self.source or open_source(data)
         return source, split_steps(int(source.panel.lengths[0]), data.test, data.validation)
 
     def build(self, config: RunConfig) -> LSTMForecaster:
@@ -136,6 +144,7 @@ class Outcome:
                 "frequency": panel.frequency.name,
                 "season_length": list(self.config.data.season_length or (1,)),
                 "inputs": list(panel.inputs),
+                "mended": list(self.source.mended),
             },
             "split": {
                 name: {"rows": [begin + 1, end], "first": str(times[begin]), "last": str(times[end - 1])}
@@ -168,8 +177,8 @@ def run(config: RunConfig, recipe: Recipe | None = None, progress: Report | None
     Raises:
         GatecastError: something cannot be read, split or forecast; the message says what would be right.
     """
-    begin = time.perf_counter()
     steps: Recipe = recipe or Standard()
+    begin = time.perf_counter() - (steps.seconds if isinstance(steps, Standard) else 0.0)
     source, split = steps.load_and_split(config)
     if len(source.panel) > 1:
         raise DataError(

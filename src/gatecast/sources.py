@@ -229,7 +229,7 @@ def _sine() -> pa.Table:
 
 def _sp500_days() -> dict[str, list[Any]]:
     """The daily table, 1999 to 2018; its dates are month/day/year, and become year-month-day."""
-    columns = _shipped("arch", "data/sp500/sp500.csv.gz").to_pydict()
+    columns: dict[str, list[Any]] = _shipped("arch", "data/sp500/sp500.csv.gz").to_pydict()
     parts = (date.split("/") for date in columns["Date"])
     columns["Date"] = [f"{year}-{month:0>2}-{day:0>2}" for month, day, year in parts]
     return columns

@@ -84,7 +84,7 @@ class Given:
 
     def __init__(self, part: Part) -> None:
         self._part = part
-        self.steps = int(np.isfinite(part.values_ST).sum())
+        self.series, self.steps = len(part.values_ST), int(np.isfinite(part.values_ST).sum())
         columns = [0 if rows is None else len(rows) for rows in part.more or Covariates()]
         self.widths = Widths(*columns)
 

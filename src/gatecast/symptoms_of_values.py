@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from gatecast.columns import Booleans, Floats, Integers
+from gatecast.arrow import Booleans, Floats, Integers
 from gatecast.findings import Finding, finding_of, many
 from gatecast.reading import Read
 

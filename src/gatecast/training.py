@@ -65,6 +65,7 @@ class Source(Protocol):
     """Where the loop gets its series from, see ``supply``."""
 
     whole: bool  # every pool is everything there is
+    series: int
     steps: int
     widths: Widths
 
@@ -75,11 +76,17 @@ class Source(Protocol):
         """Series whose last columns choose the weights."""
 
 
+def batch_for(source: Source) -> int:
+    """How many windows a batch has: 16, and in a panel one for every 1,500 steps, up to 64."""
+    return int(np.clip(source.steps // 1500, 16, 64)) if source.series > 1 else 16
+
+
 def train(  # noqa: PLR0915 (the loop stays in one piece)
     source: Source,
     scaling: Scaling,
     configs: tuple[NetworkConfig, TrainingConfig],
     progress: Callable[[Progress], None] | None = None,
+    choose: bool = True,
 ) -> Trained:
     """Train one network on training parts; the validation parts only choose the weights kept.
 
@@ -88,6 +95,7 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
         scaling: how the series are scaled.
         configs: the network's and the training's settings.
         progress: called after every update.
+        choose: whether the validation parts choose; else the weights at the end are kept.
 
     Ctrl-C stops the loop; the best weights so far are returned and ``interrupted`` is set.
     """
@@ -97,7 +105,7 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
     data = training_set(part.values_ST, part.training, scaling, rng, part.more, config.hide > 0)
     updates = config.updates if config.updates is not None else updates_for(source.steps)
     horizon = min(config.horizon, max(1, part.training - 2))
-    size = (config.batch, config.origins, config.steps)
+    size = (config.batch or batch_for(source), config.origins, config.steps)
     place = _device(config.device)
     held = data
     if not source.whole:
@@ -136,7 +144,7 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
                     weights.data.copy_(live)
                     history.append((update, float(loss.detach()), validation))
                     waited += 1
-                    if validation < best_loss:
+                    if validation < best_loss or not choose:
                         best, best_loss, best_update, waited = average.clone(), validation, update, 0
                 if progress is not None:
                     progress(Progress(update, updates, float(loss.detach()), validation))
@@ -146,7 +154,7 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
             interrupted = True
         weights.data.copy_(best)
         readout = False
-        if config.readout and update and not interrupted:
+        if config.readout and choose and update and not interrupted:
             best_loss, readout = _refit_path(network, data, judge, best_loss, (config, horizon, rng))
     return Trained(export(network), best_loss, history, update, updates, best_update, readout, interrupted)
 

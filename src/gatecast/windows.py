@@ -63,7 +63,7 @@ class TrainingSet(NamedTuple):
     training: int
     first_S: Indices  # first observed step of each series
     source_S: Indices  # which series a row is: hidden copies repeat them
-    unit_S: Floats  # one unit of error per series, for validation
+    unit_S: Floats  # mean absolute change of each series' training part, 0 without any: one unit of error
 
 
 def training_set(
@@ -100,7 +100,7 @@ def training_set(
         training,
         np.argmax(np.isfinite(shown), axis=1),
         source,
-        np.where(unit > 0, unit, 1.0),
+        unit,
     )
 
 
@@ -126,7 +126,7 @@ class Batch(NamedTuple):
     question: Question  # for all B x N origins, one after the other
     truth_NK: Floats  # normalised like the question; 0 where unknown
     known_NK: NDArray[np.bool_]
-    scale_N: Floats
+    scale_N: Floats  # of each origin, in the series' unit of error; 1 where there is none
     rows_N: Indices
 
 
@@ -204,4 +204,6 @@ def _asked(
     known_NK = np.isfinite(truth_NK) & (ahead_NK < end) & usable_N[:, None]
     safe_N = np.where(usable_N, scale_N, 1.0)
     normalised_NK = np.where(known_NK, (truth_NK - level_N[:, None]) / safe_N[:, None], 0.0)
-    return Batch(inputs, within_BN, question, normalised_NK, known_NK, safe_N / data.unit_S[source_N], source_N)
+    unit_N = data.unit_S[source_N]
+    in_units_N = np.divide(safe_N, unit_N, out=np.ones_like(safe_N), where=unit_N > 0)
+    return Batch(inputs, within_BN, question, normalised_NK, known_NK, in_units_N, source_N)

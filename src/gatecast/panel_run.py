@@ -1,0 +1,378 @@
+"""One whole run over several series: one network learns from all of them and is judged on the end of each.
+
+The last steps of every series are its test part, a whole number of horizons; the steps before them say how long to
+train.  The network is trained once, on what lies before the first origin.  It and the baselines then forecast ``horizon`` steps from origins that are ``horizon`` steps apart, so that no value is judged twice.
+
+Errors of several series have no unit in common.  Each series' mean absolute error is divided by what repeating its own
+last season errs one step ahead before the test part (MASE); the mean over the series is judged, each series counting
+once, however long it is.
+
+Key: S series, O origin, H horizon step, Q quantile at ``config.QUANTILES``.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatecast import metrics
+from gatecast.baselines import BASELINES
+from gatecast.config import DIRECT_HORIZON, MEDIAN, USUAL_HORIZON, RunConfig
+from gatecast.errors import DataError
+from gatecast.forecaster import LSTMForecaster
+from gatecast.frames import keep, until
+from gatecast.modelfile import Model
+from gatecast.panel import Panel
+from gatecast.rolling import LEAST_HISTORY, Backtest, Plan, roll
+from gatecast.sources import Source
+from gatecast.training import Progress
+from gatecast.verdict import PanelVerdict, judge_panel
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+
+MODEL = "LSTM"
+MOST_ORIGINS = 10
+MOST_JUDGED = 2_000  # series; of more, as many, evenly spread, are judged
+LEAST_KNOWN = 2  # values before the first origin of a series that is judged
+
+
+class Cut(NamedTuple):
+    """Where every series is cut, in steps; the parts are counted from its end."""
+
+    horizon: int
+    origins: int
+    validation: int
+
+    @property
+    def test(self) -> int:
+        """Steps of the test part."""
+        return self.origins * self.horizon
+
+
+@dataclass(frozen=True)
+class Counts:
+    """What became of the series."""
+
+    series: int
+    judged: int
+    too_short: int  # to be judged: too few steps, or no value where one is needed
+    not_asked: int  # long enough, and left out since so many are not needed
+    not_trained: int  # too short to have a step before the test part
+    no_scale: int  # judged, but nothing varies before the test part: they have no MASE
+
+
+@dataclass(frozen=True)
+class PanelScore:
+    """One row of the table; without unit, and each number over all judged series."""
+
+    model: str
+    mase: float  # mean over the series
+    wql: float
+    coverage_80: float
+    coverage_90: float
+    lstm_better_on: float | None  # share of the series with a MASE on which the LSTM errs less; None for itself
+
+
+@dataclass(frozen=True)
+class PanelOutcome:
+    """All that came of a run over several series."""
+
+    source: Source
+    config: RunConfig  # as it ran: nothing left to be derived
+    cut: Cut
+    counts: Counts
+    forecaster: LSTMForecaster
+    backtest: Backtest
+    errors: dict[str, Floats]  # by model, mean absolute error of each judged series in its own units, (S,)
+    scales: Floats  # what those are divided by, NaN where nothing varies, (S,)
+    scores: list[PanelScore]
+    verdict: PanelVerdict
+    seconds: dict[str, float]
+    files: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def model(self) -> Model:
+        """The trained model."""
+        return self.forecaster.model_
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether Ctrl-C ended training early."""
+        return self.forecaster.fitted_.trained.interrupted
+
+    @property
+    def ratios(self) -> Floats:
+        """The LSTM's error over the best baseline's, of each judged series, (S,); NaN for those without a MASE.
+
+        It is 1 where both are exact, and infinite where only the baseline is.
+        """
+        own, other = self.errors[MODEL], self.errors[self.verdict.best_baseline]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            ratios = np.where(own == other, 1.0, own / other)
+        return np.where(np.isnan(self.scales), np.nan, ratios)
+
+    def mase_by_step(self) -> dict[str, Floats]:
+        """Each model's MASE at 1 … H steps ahead, over all series and origins, (H,)."""
+        return {
+            name: mean_where_known(_absolute_errors(self.backtest, name) / self.scales[:, None, None], (0, 1))
+            for name in self.backtest.forecasts
+        }
+
+    def as_dict(self) -> dict[str, Any]:
+        """The object ``--json`` prints; its keys are documented in docs/json.md and stable."""
+        panel, counts = self.source.panel, asdict(self.counts)
+        made: dict[str, Any] = _finite(
+            {
+                "data": {
+                    "name": self.source.name,
+                    "title": self.source.title,
+                    "unit": self.source.unit,
+                    "series": counts.pop("series"),
+                    "points": len(panel.values),
+                    "missing": int(np.isnan(panel.values).sum()),
+                    "first": str(panel.times.min()),
+                    "last": str(panel.times.max()),
+                    "frequency": panel.frequency.name,
+                    "season_length": list(self.config.data.season_length or (1,)),
+                    "inputs": list(panel.inputs),
+                    "mended": list(self.source.mended),
+                },
+                "split": {**self.cut._asdict(), "test": self.cut.test},
+                "series": counts,
+                "network": {
+                    **self.config.network.model_dump(),
+                    "weights": self.model.weights.size,
+                    "scaling": self.config.training.scaling,
+                    "updates": self.forecaster.fitted_.trained.updates,
+                },
+                "seconds": self.seconds,
+                "scores": [asdict(score) for score in self.scores],
+                "mase_by_step": {name: steps.tolist() for name, steps in self.mase_by_step().items()},
+                "verdict": self.verdict.as_dict(),
+                "interrupted": self.interrupted,
+                "files": self.files,
+            }
+        )
+        return made
+
+
+def run_panel(config: RunConfig, source: Source, progress: Callable[[Progress], None] | None = None) -> PanelOutcome:
+    """Train on all series of a table, judge on the end of each; nothing is written.
+
+    Ctrl-C during training keeps the best weights so far, which are then judged.
+
+    Args:
+        config: all settings; those left open are derived from the data.
+        source: the opened table.
+        progress: called after every training update.
+
+    Raises:
+        DataError: no series is long enough; the message says what would be right.
+        SettingsError: a setting cannot work.
+    """
+    begin = time.perf_counter()
+    panel = source.panel
+    cut = cut_of(panel.lengths, config)
+    judged, counts = choose_series(panel, cut)
+    training = config.training.model_copy(update={"horizon": min(cut.horizon, DIRECT_HORIZON)})
+    forecaster = LSTMForecaster(config.network, training, season_length=config.data.season_length)
+    before_test = until(panel, np.maximum(panel.lengths - cut.test, 0))
+    forecaster.fit_panel(before_test, cut.validation, progress)
+    fitted = time.perf_counter()
+    ran = forecaster.model_.config
+    backtest = roll(
+        judged,
+        [_Trained(forecaster), *(baseline() for baseline in BASELINES)],
+        Plan(cut.horizon, cut.origins),
+        season_length=(ran.data.season_length or (1,))[0],
+    )
+    scales = scales_of(backtest)
+    verdict = judge_panel(
+        backtest.truth_SOH, backtest.forecasts, scales, MODEL, step=cut.horizon, coincide=_coincide(backtest)
+    )
+    errors = {name: _errors_of_series(backtest, name) for name in backtest.forecasts}
+    data = config.data.model_copy(update={"season_length": ran.data.season_length})
+    return PanelOutcome(
+        source=source,
+        config=config.model_copy(
+            update={"network": ran.network, "training": ran.training, "data": data, "horizon": cut.horizon}
+        ),
+        cut=cut,
+        counts=replace(counts, no_scale=verdict.left_out),
+        forecaster=forecaster,
+        backtest=backtest,
+        errors=errors,
+        scales=scales,
+        scores=[_score(backtest, name, errors, scales) for name in errors],
+        verdict=verdict,
+        seconds={
+            "fit": round(fitted - begin, 3),
+            "predict": round(backtest.seconds[MODEL], 3),
+            "total": round(time.perf_counter() - begin, 3),
+        },
+    )
+
+
+def cut_of(lengths: Indices, config: RunConfig) -> Cut:
+    """The horizon and the parts, from the settings and the median length.
+
+    A horizon not asked for is a tenth of it, 1 to 50; the test part is the share asked for in whole horizons, 1 to 10;
+    the validation part its share, at least a horizon, and at most a third of the median length.
+    """
+    median, data = float(np.median(lengths)), config.data
+    horizon = config.horizon or int(np.clip(median // 10, 1, USUAL_HORIZON))
+    origins = int(np.clip(round(data.test * median / horizon), 1, MOST_ORIGINS))
+    validation = int(np.clip(max(horizon, round(data.validation * median)), 1, max(1, median // 3)))
+    return Cut(horizon, origins, validation)
+
+
+def choose_series(panel: Panel, cut: Cut) -> tuple[Panel, Counts]:
+    """The series that are judged, at most ``MOST_JUDGED`` of them evenly spread, and what became of the others.
+
+    Raises:
+        DataError: none is long enough.
+    """
+    needed = LEAST_HISTORY + cut.test
+    ends = np.maximum(panel.lengths - cut.test, 0)
+    before = np.arange(len(panel.values)) - np.repeat(panel.offsets[:-1], panel.lengths) < np.repeat(
+        ends, panel.lengths
+    )
+    known = ~np.isnan(panel.values)
+    learned = np.add.reduceat(known & before, panel.offsets[:-1], dtype=np.int64)
+    to_judge = np.add.reduceat(known & ~before, panel.offsets[:-1], dtype=np.int64)
+    usable = np.flatnonzero((panel.lengths >= needed) & (learned >= LEAST_KNOWN) & (to_judge > 0))
+    if not usable.size:
+        longest = int(np.argmax(panel.lengths))
+        raise DataError(
+            f"no series is long enough to be judged: the longest, {panel.ids[longest]!r}, has "
+            f"{panel.lengths[longest]:,} steps, and {cut.origins} origin(s) with a horizon of {cut.horizon} need "
+            f"{needed:,} with values at both ends; give a shorter --horizon or longer series"
+        )
+    chosen = usable
+    if usable.size > MOST_JUDGED:
+        chosen = usable[np.linspace(0, usable.size - 1, MOST_JUDGED).round().astype(np.int64)]
+    here = np.zeros(len(panel), np.bool_)
+    here[chosen] = True
+    counts = Counts(
+        series=len(panel),
+        judged=chosen.size,
+        too_short=len(panel) - usable.size,
+        not_asked=usable.size - chosen.size,
+        not_trained=int((ends == 0).sum()),
+        no_scale=0,
+    )
+    return keep(panel, np.repeat(here, panel.lengths)), counts
+
+
+def scales_of(backtest: Backtest) -> Floats:
+    """What repeating its own last season errs one step ahead before the first origin, of each series, (S,).
+
+    NaN where nothing varies.  A series shorter than two seasons is measured by its last value.
+    """
+    found = np.full(len(backtest.panel), np.nan)
+    for s, last in enumerate(backtest.origins_SO[:, 0]):
+        season = backtest.season_length if 2 * backtest.season_length <= last + 1 else 1
+        scale = metrics.seasonal_scale(backtest.panel.series_values(s)[: last + 1], season)
+        found[s] = scale if scale > 0 else np.nan
+    return found
+
+
+def mean_where_known(numbers: Floats, axes: int | tuple[int, ...]) -> Floats:
+    """The mean over ``axes`` of what is not NaN; NaN where nothing is."""
+    known = ~np.isnan(numbers)
+    with np.errstate(invalid="ignore"):
+        return np.asarray(np.where(known, numbers, 0.0).sum(axis=axes) / known.sum(axis=axes))
+
+
+def cut_lines(outcome: PanelOutcome) -> list[str]:
+    """Where every series is cut, and which series are not judged and why."""
+    cut, counts = outcome.cut, outcome.counts
+    lines = [
+        f"of every series the last {cut.test:,} steps are the test part, of which nothing is learned; the "
+        f"{cut.validation:,} before them, the validation part, say how long to train"
+    ]
+    told = {
+        "too short to be judged, or without values there: trained on up to the test part": counts.too_short,
+        "too short to be trained on: none of their steps lies before the test part": counts.not_trained,
+        f"trained on but not judged: {counts.judged:,}, evenly spread over the table, are enough": counts.not_asked,
+        "without a MASE: nothing varies before the test part": counts.no_scale,
+    }
+    return lines + [f"{count:,} series {words}" for words, count in told.items() if count]
+
+
+def judged_words(outcome: PanelOutcome) -> str:
+    """What was forecast from where, and of how many series."""
+    cut, counts = outcome.cut, outcome.counts
+    steps = "One step" if cut.horizon == 1 else f"{cut.horizon:,} steps"
+    origins = "one origin" if cut.origins == 1 else f"each of {cut.origins} origins, {cut.horizon:,} steps apart,"
+    few = f" of {counts.series:,}" if counts.judged < counts.series else ""
+    return f"{steps} ahead from {origins} at the end of {counts.judged:,}{few} series"
+
+
+def with_panel_files(outcome: PanelOutcome, files: Mapping[str, Path]) -> PanelOutcome:
+    """The outcome with the files that were written."""
+    return replace(outcome, files={name: str(path) for name, path in files.items()})
+
+
+class _Trained:
+    """A network that learned from all series before the first origin, and only forecasts those that are judged."""
+
+    name = MODEL
+
+    def __init__(self, forecaster: LSTMForecaster) -> None:
+        self._forecaster = forecaster
+
+    def fit(self, _table: Any) -> Self:
+        return self
+
+    fit_panel = fit
+
+    def predict_many(self, panel: Panel, origins: Indices, horizon: int) -> Floats:
+        return self._forecaster.predict_many(panel, origins, horizon)
+
+
+def _absolute_errors(backtest: Backtest, model: str) -> Floats:
+    """|median − truth| of every forecast, (S, O, H), NaN where the truth is missing."""
+    return np.asarray(np.abs(backtest.forecasts[model][..., MEDIAN] - backtest.truth_SOH))
+
+
+def _errors_of_series(backtest: Backtest, model: str) -> Floats:
+    """Mean absolute error of each series, every origin counting once, (S,)."""
+    return mean_where_known(mean_where_known(_absolute_errors(backtest, model), 2), 1)
+
+
+def _coincide(backtest: Backtest) -> bool:
+    """Whether the origins of all series are the same points in time."""
+    times = backtest.panel.times[backtest.panel.offsets[:-1, None] + backtest.origins_SO]
+    return bool((times == times[0]).all())
+
+
+def _score(backtest: Backtest, model: str, errors: Mapping[str, Floats], scales: Floats) -> PanelScore:
+    truth, made = backtest.truth_SOH, backtest.forecasts[model]
+    known = ~np.isnan(scales)
+    return PanelScore(
+        model=model,
+        mase=float(mean_where_known(errors[model] / scales, 0)),
+        wql=metrics.wql(truth, made),
+        coverage_80=metrics.coverage(truth, made, 80),
+        coverage_90=metrics.coverage(truth, made, 90),
+        lstm_better_on=None if model == MODEL else float(np.mean((errors[MODEL] < errors[model])[known])),
+    )
+
+
+def _finite(value: Any) -> Any:
+    """Numbers that are not finite as None, since JSON has none; tuples as lists."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

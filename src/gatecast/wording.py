@@ -1,0 +1,34 @@
+"""Numbers as a sentence writes them."""
+
+from __future__ import annotations
+
+import math
+
+
+def number(value: float, significant: int = 3) -> str:
+    """Write a number with so many significant digits, in full where that is readable."""
+    if value and not 1e-4 <= abs(value) < 1e6:
+        return f"{value:.{significant - 1}e}"
+    digits = max(0, significant - 1 - math.floor(math.log10(abs(value)))) if value else 0
+    return f"{value:,.{digits}f}"
+
+
+def pair(one: float, other: float) -> str:
+    """Write two numbers with as many digits as it takes to tell them apart: three to six."""
+    if one == other:
+        return f"{number(one)} for both"
+    for significant in range(3, 7):
+        first, second = number(one, significant), number(other, significant)
+        if first != second:
+            break
+    return f"{first} against {second}"
+
+
+def percent(value: float) -> str:
+    """Write a percentage with one decimal."""
+    return f"{value:,.1f} %" if value >= 0.05 else "under 0.05 %"
+
+
+def p_words(p: float) -> str:
+    """Write a p value; never as zero."""
+    return "p < 0.001" if p < 0.001 else f"p = {p:.2f}" if p >= 0.1 else f"p = {p:.3f}"
