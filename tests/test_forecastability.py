@@ -132,6 +132,9 @@ def test_the_sentence_turns_when_the_numbers_do():
     assert "do not expect to beat the last value" in walk.sentence and not walk.forecastable
     sure = walk.variance_ratio._replace(ratio=1.45, p_value=1e-5)
     memory = dataclasses.replace(walk, variance_ratio=sure)
+    worse = dataclasses.replace(memory, ar_error=1.1 * memory.last_value_error)
+    assert "yet an autoregression errs 10.0 % more than the last value" in worse.sentence
+    assert "do not expect much" in worse.sentence
     assert memory.forecastable and "There is something to learn: changes carry memory" in memory.sentence
     assert "variance ratio 1.45" in memory.sentence and "p < 0.001" in memory.sentence
     assert " less than the last value" in dataclasses.replace(memory, ar_error=0.5 * memory.last_value_error).sentence

@@ -10,7 +10,10 @@ if TYPE_CHECKING:
     from gatecast.doctor import Finding, check
     from gatecast.errors import GatecastError
     from gatecast.forecaster import LSTMForecaster
+    from gatecast.forecasts import forecast
     from gatecast.judging import Backtest, backtest
+    from gatecast.leakage import leakage_probe
+    from gatecast.mending import mend
     from gatecast.modelfile import Model, load_model
     from gatecast.sources import load
     from gatecast.stream import Stream
@@ -31,8 +34,11 @@ _HOMES = {
     "TrainingConfig": "config",
     "backtest": "judging",
     "check": "doctor",
+    "forecast": "forecasts",
+    "leakage_probe": "leakage",
     "load": "sources",
     "load_model": "modelfile",
+    "mend": "mending",
     "split_steps": "windows",
 }
 
@@ -49,8 +55,11 @@ __all__ = [
     "TrainingConfig",
     "backtest",
     "check",
+    "forecast",
+    "leakage_probe",
     "load",
     "load_model",
+    "mend",
     "split_steps",
 ]
 

@@ -19,10 +19,11 @@ import numpy as np
 from gatecast.columns import Columns, choose
 from gatecast.errors import DataError
 from gatecast.findings import KINDS, Finding, finding_of, many, sentence
+from gatecast.forecastability import forecastability
 from gatecast.frequency import Frequency, parse_frequency, season_lengths
 from gatecast.layouts import eager_frame, is_unnamed
 from gatecast.mending import Mended, check_fixes, is_series_each, mend_columns
-from gatecast.panel import panel_from_frame
+from gatecast.panel import Panel, panel_from_frame
 from gatecast.reading import Read, Roles, read_rows, roles_of
 from gatecast.sources import find_table
 from gatecast.symptoms_of_columns import look_at_known, look_at_others, look_at_static
@@ -30,6 +31,8 @@ from gatecast.symptoms_of_times import in_order, spacing
 from gatecast.symptoms_of_values import look_at_values, look_for_copy
 
 __all__ = ["Finding", "Report", "check"]
+
+TRAINING = 0.8  # share of the steps looked at to tell whether there is anything to learn: those a run learns from
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Report:
     first: str = ""
     last: str = ""
     mended: tuple[str, ...] = ()  # what was done first, because it was asked for
+    forecastability: str = ""  # of one series: whether there is anything to learn, from its training part
 
     @property
     def ok(self) -> bool:
@@ -80,6 +84,7 @@ class Report:
         }
         lines = [f"{name:<10} {fact}" for name, fact in facts.items() if fact]
         lines += [f"{'mended':<10} {what}" for what in self.mended]
+        lines += ["", self.forecastability] if self.forecastability else []
         for found in self.findings:
             rows = ", ".join(f"{row:,}" for row in found.rows) + (" …" if found.count > len(found.rows) else "")
             lines += ["", f"{found.severity}: {found.code}", f"  {found.message}"]
@@ -133,9 +138,14 @@ def check(  # noqa: PLR0913 (the choice of columns, as keywords)
     mended = _mended(table, fix, asked, given, findings)
     if mended is not None:
         table = _as_numbers(mended) if is_unnamed(table) else mended.table
-    report = _look(table, asked, given, findings)
+    report, panel = _look(table, asked, given, findings)
     done = () if mended is None else mended.done
-    return replace(report, season_length=season or report.season_length, mended=done)
+    season = season or report.season_length
+    learnable = ""
+    if panel is not None and len(panel) == 1:
+        training = panel.values[: int(TRAINING * len(panel.values))]
+        learnable = forecastability(training, max(season, default=1)).sentence
+    return replace(report, season_length=season, mended=done, forecastability=learnable)
 
 
 def _mended(
@@ -157,13 +167,15 @@ def _as_numbers(mended: Mended) -> Any:
     return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 
 
-def _look(table: Any, asked: Columns, frequency: Frequency | None, findings: list[Finding]) -> Report:
+def _look(
+    table: Any, asked: Columns, frequency: Frequency | None, findings: list[Finding]
+) -> tuple[Report, Panel | None]:
     """Read a table past its errors and say everything; then ask the door."""
     frame = eager_frame(table)
     try:
         chosen = choose(frame, asked, counted=is_unnamed(table))
     except DataError as error:
-        return Report((*findings, finding_of("columns", sentence(error))), rows=len(frame))
+        return Report((*findings, finding_of("columns", sentence(error))), rows=len(frame)), None
     roles = roles_of(frame, chosen, asked)
     report = Report(
         (),
@@ -173,7 +185,7 @@ def _look(table: Any, asked: Columns, frequency: Frequency | None, findings: lis
         series_id=roles.id or "",
         inputs=roles.inputs,
     )
-    report = _examine(frame, roles, report, findings, (asked.zone, frequency))
+    report, panel = _examine(frame, roles, report, findings, (asked.zone, frequency)), None
     if all(finding.severity != "error" for finding in findings):
         try:
             panel = panel_from_frame(
@@ -194,7 +206,7 @@ def _look(table: Any, asked: Columns, frequency: Frequency | None, findings: lis
     order = {code: place for place, code in enumerate(KINDS)}
     ranks = ("error", "warning", "note")
     findings.sort(key=lambda found: (ranks.index(found.severity), order[found.code]))
-    return replace(report, findings=tuple(findings))
+    return replace(report, findings=tuple(findings)), panel
 
 
 def _examine(

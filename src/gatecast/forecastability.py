@@ -178,7 +178,9 @@ class Forecastability:
             f"{self.autocorrelation_1:.2f}, chance gives ±{self.band:.2f}); do not expect to beat the mean.",
             "season": f"It has a strong season of {self.season_length} (autocorrelation of the changes {season:.2f}): "
             f"there is something to learn, and the last season is the forecast to beat; {beside}.",
-            "memory": f"There is something to learn: changes carry memory ({figures}); {beside} over the last fifth.",
+            "memory": f"There is something to learn: changes carry memory ({figures}); {beside} over the last fifth."
+            if gain > 0
+            else f"Changes carry a little memory ({figures}), yet {beside} over the last fifth: do not expect much.",
         }[self.kind]
 
     def as_dict(self) -> dict[str, Any]:

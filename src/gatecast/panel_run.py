@@ -1,7 +1,8 @@
 """One whole run over several series: one network learns from all of them and is judged on the end of each.
 
 The last steps of every series are its test part, a whole number of horizons; the steps before them say how long to
-train.  The network is trained once, on what lies before the first origin.  It and the baselines then forecast ``horizon`` steps from origins that are ``horizon`` steps apart, so that no value is judged twice.
+train.  The network is trained once, on what lies before the first origin.  It and the baselines then forecast
+``horizon`` steps from origins that are ``horizon`` steps apart, so that no value is judged twice.
 
 Errors of several series have no unit in common.  Each series' mean absolute error is divided by what repeating its own
 last season errs one step ahead before the test part (MASE); the mean over the series is judged, each series counting
