@@ -34,7 +34,7 @@ LADDER = [
     },
     {"adapters", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
     {"forecaster", "mending", "rolling"},
-    {"opening"},
+    {"opening", "scoring"},
     {"run", "panel_run", "doctor", "forecasts", "judging"},
     {"explain", "charts"},
     {"console", "report"},

@@ -326,7 +326,7 @@ def test_a_panel_is_trained_again_with_its_validation_part():
             model = forecaster((7,), updates=120, retrain=retrain).fit_panel(panel, 8).model_
             weights.append(np.concatenate([array.ravel() for array in weights_to_arrays(model.weights).values()]))
         seen.append(weights)
-    (first, again), (first_other, again_other) = seen
+    (first, again), (_first_other, again_other) = seen
     assert not np.array_equal(first, again)
     assert not np.array_equal(again, again_other)
 

@@ -256,6 +256,87 @@ def forecast(  # noqa: PLR0913, PLR0917 (one parameter per option)
         forecast_and_show(settings, out=out, as_json=as_json)
 
 
+@app.command()
+def backtest(  # noqa: PLR0913, PLR0917 (one parameter per option)
+    data: Data,
+    model: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--models",
+            "--model",
+            help="LSTM, LastValue, Drift, SeasonalNaive, AR, AutoETS, AutoTheta, AutoARIMA, MSTL, GARCH, EWMA or HAR; "
+            "may be given again; the first is judged against the others. The first five when not given",
+        ),
+    ] = None,
+    horizon: Annotated[int, typer.Option(help="steps that are judged at each origin")] = 1,
+    origins: Annotated[int | None, typer.Option(help="how many; as many as the last fifth holds, if not given")] = None,
+    step: Annotated[
+        int | None, typer.Option(help="steps from one origin to the next; the horizon, if not given")
+    ] = None,
+    refit: Annotated[int, typer.Option(help="fit anew at every how many origins; 0 fits once")] = 0,
+    window: Annotated[int | None, typer.Option(help="fit on this many of the newest steps; all, if not given")] = None,
+    gap: Annotated[int, typer.Option(help="steps between an origin and the first that is judged")] = 0,
+    seconds: Annotated[float | None, typer.Option(help="leave out a model that would take longer than this")] = None,
+    season_length: Season = None,
+    time: Time = None,
+    target: Target = None,
+    series_id: SeriesId = None,
+    inputs: Input = None,
+    known: Known = None,
+    static: Static = None,
+    wide: Wide = None,
+    zone: Zone = None,
+    frequency: Freq = None,
+    fix: Fix = None,
+    out: Annotated[Path | None, typer.Option(help="write every forecast beside what came, CSV or Parquet")] = None,
+    as_json: Json = False,
+) -> None:
+    """Ask models what they would have said at earlier dates, score them on the same origins, and judge the first."""
+    with _plain_errors():
+        from rich.console import Console
+
+        from gatecast.console import print_backtest
+        from gatecast.judging import CHEAP
+        from gatecast.judging import backtest as ask
+        from gatecast.scoring import backtest_as_dict, judge_backtest
+        from gatecast.tables import check_ending, write_table
+
+        if out is not None:
+            check_ending(out)
+        names = model or ["LSTM", *(name for name in CHEAP if name != "LSTM")]
+        done = ask(
+            data,
+            names,
+            horizon,
+            origins=origins,
+            step=step,
+            refit=refit or False,
+            window=window,
+            gap=gap,
+            seconds=seconds,
+            season_length=season_length or None,
+            note=lambda line: typer.echo(f"gatecast: {line}", err=True),
+            time=time,
+            target=target,
+            series_id=series_id,
+            inputs=inputs or (),
+            known=known or (),
+            static=static or (),
+            wide=bool(wide),
+            zone=zone,
+            frequency=frequency,
+            fix=fix or (),
+        )
+        judged = names[0] in done.forecasts and len(done.forecasts) > 1
+        verdict = judge_backtest(done, names[0]) if judged else None
+        if out is not None:
+            write_table(done.table(), out)
+        if as_json:
+            typer.echo(json.dumps(backtest_as_dict(done, verdict), ensure_ascii=False, indent=2, allow_nan=False))
+        else:
+            print_backtest(Console(highlight=False), done, verdict)
+
+
 def forecast_and_show(settings: RunConfig, *, out: Path | None = None, as_json: bool = False) -> None:
     """Make a forecast and print or write it; warnings go to standard error."""
     import warnings

@@ -16,8 +16,11 @@ from gatecast.explain import architecture_lines, split_lines
 from gatecast.modes import MODES
 from gatecast.panel import Panel
 from gatecast.panel_run import PanelOutcome, cut_lines, judged_words
+from gatecast.rolling import Backtest
 from gatecast.run import CYCLES, Outcome, Report
+from gatecast.scoring import score_backtest
 from gatecast.sources import Source
+from gatecast.verdict import PanelVerdict, Verdict
 
 TITLES = {
     "point_by_point": "Point by point: one step ahead from each of {origins:,} origins",
@@ -127,6 +130,29 @@ def print_panel(console: Console, outcome: PanelOutcome) -> None:
         cells = [f"  {row.model}", number(row.mase), number(row.wql), *shares, better]
         table.add_row(*cells, style="bold" if row.mase == best else "")
     console.print(table)
+
+
+def print_backtest(console: Console, backtest: Backtest, verdict: Verdict | PanelVerdict | None) -> None:
+    """The verdict, where forecasts were made, the table, and what was left out."""
+    if verdict is not None:
+        console.print(verdict.sentence, style="bold", highlight=False, soft_wrap=not console.is_terminal)
+    plan, series = backtest.plan, len(backtest.panel)
+    ahead = "One step" if plan.horizon == 1 else f"{plan.horizon:,} steps"
+    many = f" of each of {series:,} series" if series > 1 else ""
+    fits = "fitted once" if plan.refit is False else f"fitted at every {int(plan.refit)}. origin"
+    console.print(f"\n{ahead} ahead from {plan.origins:,} origins{many}, {fits}", style="bold", highlight=False)
+    table = Table(box=None, pad_edge=True, header_style="")
+    table.add_column("  model")
+    for name in ("MASE", *(("MAE",) if series == 1 else ()), "WQL", "80 % held", "90 % held", "seconds"):
+        table.add_column(name, justify="right")
+    for row in score_backtest(backtest):
+        held = ["" if share is None else f"{100 * share:.1f} %" for share in (row.coverage_80, row.coverage_90)]
+        of_one = [] if row.mae is None else [number(row.mae)]
+        wql = "" if row.wql is None else number(row.wql)
+        table.add_row(f"  {row.model}", number(row.mase), *of_one, wql, *held, f"{row.seconds:.2f}")
+    console.print(table)
+    for name, why in backtest.left_out.items():
+        console.print(f"left out: {name}: {why}", highlight=False, markup=False, soft_wrap=True)
 
 
 def panel_lines(outcome: PanelOutcome) -> list[str]:

@@ -13,7 +13,6 @@ Key: S series, O origin, H horizon step, Q quantile at ``config.QUANTILES``.
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
@@ -25,16 +24,18 @@ from numpy.typing import NDArray
 
 from gatecast import metrics
 from gatecast.baselines import BASELINES
-from gatecast.config import DIRECT_HORIZON, MEDIAN, USUAL_HORIZON, RunConfig
+from gatecast.config import DIRECT_HORIZON, USUAL_HORIZON, RunConfig
 from gatecast.errors import DataError
 from gatecast.forecaster import LSTMForecaster
 from gatecast.frames import keep, until
 from gatecast.modelfile import Model
 from gatecast.panel import Panel
 from gatecast.rolling import LEAST_HISTORY, Backtest, Plan, roll
+from gatecast.scoring import absolute_errors, coincide, errors_of_series, mean_where_known, scales_of
 from gatecast.sources import Source
 from gatecast.training import Progress
 from gatecast.verdict import PanelVerdict, judge_panel
+from gatecast.wording import finite
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -124,14 +125,14 @@ class PanelOutcome:
     def mase_by_step(self) -> dict[str, Floats]:
         """Each model's MASE at 1 … H steps ahead, over all series and origins, (H,)."""
         return {
-            name: mean_where_known(_absolute_errors(self.backtest, name) / self.scales[:, None, None], (0, 1))
+            name: mean_where_known(absolute_errors(self.backtest, name) / self.scales[:, None, None], (0, 1))
             for name in self.backtest.forecasts
         }
 
     def as_dict(self) -> dict[str, Any]:
         """The object ``--json`` prints; its keys are documented in docs/json.md and stable."""
         panel, counts = self.source.panel, asdict(self.counts)
-        made: dict[str, Any] = _finite(
+        made: dict[str, Any] = finite(
             {
                 "data": {
                     "name": self.source.name,
@@ -198,9 +199,9 @@ def run_panel(config: RunConfig, source: Source, progress: Callable[[Progress], 
     )
     scales = scales_of(backtest)
     verdict = judge_panel(
-        backtest.truth_SOH, backtest.forecasts, scales, MODEL, step=cut.horizon, coincide=_coincide(backtest)
+        backtest.truth_SOH, backtest.forecasts, scales, MODEL, step=cut.horizon, coincide=coincide(backtest)
     )
-    errors = {name: _errors_of_series(backtest, name) for name in backtest.forecasts}
+    errors = {name: errors_of_series(backtest, name) for name in backtest.forecasts}
     data = config.data.model_copy(update={"season_length": ran.data.season_length})
     return PanelOutcome(
         source=source,
@@ -274,26 +275,6 @@ def choose_series(panel: Panel, cut: Cut) -> tuple[Panel, Counts]:
     return keep(panel, np.repeat(here, panel.lengths)), counts
 
 
-def scales_of(backtest: Backtest) -> Floats:
-    """What repeating its own last season errs one step ahead before the first origin, of each series, (S,).
-
-    NaN where nothing varies.  A series shorter than two seasons is measured by its last value.
-    """
-    found = np.full(len(backtest.panel), np.nan)
-    for s, last in enumerate(backtest.origins_SO[:, 0]):
-        season = backtest.season_length if 2 * backtest.season_length <= last + 1 else 1
-        scale = metrics.seasonal_scale(backtest.panel.series_values(s)[: last + 1], season)
-        found[s] = scale if scale > 0 else np.nan
-    return found
-
-
-def mean_where_known(numbers: Floats, axes: int | tuple[int, ...]) -> Floats:
-    """The mean over ``axes`` of what is not NaN; NaN where nothing is."""
-    known = ~np.isnan(numbers)
-    with np.errstate(invalid="ignore"):
-        return np.asarray(np.where(known, numbers, 0.0).sum(axis=axes) / known.sum(axis=axes))
-
-
 def cut_lines(outcome: PanelOutcome) -> list[str]:
     """Where every series is cut, and which series are not judged and why."""
     cut, counts = outcome.cut, outcome.counts
@@ -341,22 +322,6 @@ class _Trained:
         return self._forecaster.predict_many(panel, origins, horizon)
 
 
-def _absolute_errors(backtest: Backtest, model: str) -> Floats:
-    """|median − truth| of every forecast, (S, O, H), NaN where the truth is missing."""
-    return np.asarray(np.abs(backtest.forecasts[model][..., MEDIAN] - backtest.truth_SOH))
-
-
-def _errors_of_series(backtest: Backtest, model: str) -> Floats:
-    """Mean absolute error of each series, every origin counting once, (S,)."""
-    return mean_where_known(mean_where_known(_absolute_errors(backtest, model), 2), 1)
-
-
-def _coincide(backtest: Backtest) -> bool:
-    """Whether the origins of all series are the same points in time."""
-    times = backtest.panel.times[backtest.panel.offsets[:-1, None] + backtest.origins_SO]
-    return bool((times == times[0]).all())
-
-
 def _score(backtest: Backtest, model: str, errors: Mapping[str, Floats], scales: Floats) -> PanelScore:
     truth, made = backtest.truth_SOH, backtest.forecasts[model]
     known = ~np.isnan(scales)
@@ -368,12 +333,3 @@ def _score(backtest: Backtest, model: str, errors: Mapping[str, Floats], scales:
         coverage_90=metrics.coverage(truth, made, 90),
         lstm_better_on=None if model == MODEL else float(np.mean((errors[MODEL] < errors[model])[known])),
     )
-
-
-def _finite(value: Any) -> Any:
-    """Numbers that are not finite as None, since JSON has none; tuples as lists."""
-    if isinstance(value, dict):
-        return {key: _finite(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(item) for item in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

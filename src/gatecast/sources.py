@@ -21,10 +21,10 @@ from gatecast.errors import DataError, MissingExtraError, SettingsError, nearest
 from gatecast.frequency import Frequency, season_lengths
 from gatecast.panel import Panel, panel_from_frame
 from gatecast.tablefiles import STANDARD_INPUT, plain_name, read_table, table_of
+from gatecast.variance import log_variance_table
 
 __all__ = ["DATASETS", "SINE_PERIOD", "SINE_STEPS", "Dataset", "Found", "Source", "chirp", "find_table"]
 __all__ += ["load", "read_table", "sine", "source_of"]
-from gatecast.variance import log_variance_table
 
 Floats = npt.NDArray[np.float64]
 Scaling = Literal["auto", "running", "fixed"]
@@ -290,8 +290,8 @@ DATASETS: dict[str, Dataset] = {
     ),
     "sp500_variance": Dataset(
         title="S&P 500, log of the daily variance",
-        about="How much the index moved within each day, 1999 to 2018: the logarithm of the Garman-Klass variance of its "
-        "open, high, low and close. Unlike the price it can be forecast.",
+        about="How much the index moved within each day, 1999 to 2018: the logarithm of the Garman-Klass variance of "
+        "its open, high, low and close. Unlike the price it can be forecast.",
         unit="log variance",
         read=_sp500_variance,
         time="Date",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 
 def number(value: float, significant: int = 3) -> str:
@@ -32,3 +33,12 @@ def percent(value: float) -> str:
 def p_words(p: float) -> str:
     """Write a p value; never as zero."""
     return "p < 0.001" if p < 0.001 else f"p = {p:.2f}" if p >= 0.1 else f"p = {p:.3f}"
+
+
+def finite(value: Any) -> Any:
+    """Numbers that are not finite as None, since JSON has none; tuples as lists."""
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
