@@ -173,6 +173,7 @@ def test_a_flat_loser_and_a_winner_are_told_apart(tmp_path):
 def test_every_key_of_the_object_is_documented_and_every_key_documented_is_printed(outcome):
     text = (ROOT / "docs" / "json.md").read_text(encoding="utf-8")
     single, several = text.split("\n## A table of several series\n")
+    several = several.split("\n## ")[0]
     documented = set(re.findall(r"^- `([^`]+)` –", several, flags=re.MULTILINE))
     documented |= {
         key

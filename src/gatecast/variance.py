@@ -58,7 +58,7 @@ def log_variance_table(daily: pa.Table) -> pa.Table:
     variance = garman_klass(*(np.array(daily[name].to_pylist(), np.float64) for name in PRICES))
     logs = np.full(len(variance), np.nan)
     np.log(variance, out=logs, where=variance > 0)
-    return pa.table({"Date": daily["Date"], "log_variance": to_arrow(logs)})
+    return pa.table({"Date": daily["Date"], "log_variance": to_arrow(logs, np.isnan(logs))})
 
 
 def qlike(truth_variance: npt.ArrayLike, forecast_variance: npt.ArrayLike) -> float:
