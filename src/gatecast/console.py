@@ -58,6 +58,7 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         + (f", {missing:,} missing" if missing else "")
         + (f", {panel.filled:,} of them filled holes in time" if panel.filled else ""),
         highlight=False,
+        soft_wrap=True,
     )
     for line in [*columns_lines(panel), *mended_lines(source)]:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
@@ -118,7 +119,7 @@ def print_panel(console: Console, outcome: PanelOutcome) -> None:
         lines.append("stopped by Ctrl-C: the best weights up to there were kept, and all scores are theirs")
     _section(console, "Training", lines)
     console.print()
-    console.print(judged_words(outcome), style="bold", highlight=False)
+    console.print(judged_words(outcome), style="bold", highlight=False, soft_wrap=True)
     table = Table(box=None, pad_edge=True, header_style="")
     table.add_column("  model")
     for name in ("MASE", "WQL", "80 % held", "90 % held", "LSTM better on"):
@@ -178,7 +179,8 @@ def _print_scores(console: Console, outcome: Outcome, mode: str) -> None:
     rows = [row for row in outcome.scores if row.mode == mode]
     about = outcome.modes[mode]
     console.print()
-    console.print(TITLES[mode].format(origins=len(about.origins), horizon=about.horizon), style="bold", highlight=False)
+    title = TITLES[mode].format(origins=len(about.origins), horizon=about.horizon)
+    console.print(title, style="bold", highlight=False, soft_wrap=True)
     unit = outcome.source.unit
     table = Table(box=None, pad_edge=True, header_style="")
     table.add_column("  model")
