@@ -11,12 +11,14 @@ from datetime import date, timedelta
 
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import tomli_w
 from typer.testing import CliRunner
 
+import gatecast
 from gatecast.cli import app
 from gatecast.config import NetworkConfig, TrainingConfig
 from gatecast.errors import DataError, ModelFileError, OutsideTraining, SettingsError
@@ -626,3 +628,32 @@ def test_a_run_with_a_column_known_in_advance_then_a_forecast_with_its_plan(tmp_
     rows = rows_of(call("forecast", path, *chosen))
     assert [row["ds"] for row in rows] == [day(DAYS + k) for k in range(5)]
     assert all(np.isfinite(float(row[name])) for row in rows for name in ("LSTM", "WhatIf"))
+
+
+# ------------------------------------------------------------------------------------------- what was not asked for
+
+
+def test_another_target_than_the_one_trained_on_is_said():
+    days = pl.date_range(pl.date(2024, 1, 1), pl.date(2024, 3, 30), eager=True)
+    sold = np.random.default_rng(0).normal(size=90) + 20
+    wide = pl.DataFrame({"day": days, "north": sold, "south": sold + 0.01})
+    config = gatecast.TrainingConfig(updates=3)
+    model = gatecast.LSTMForecaster(training=config).fit(wide, target="south").model_
+    other = wide.rename({"south": "west"})
+    with pytest.warns(OutsideTraining, match="trained on south, and north is forecast"):
+        gatecast.forecast(other, 2, model)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        gatecast.forecast(wide, 2, model)
+        gatecast.forecast(other, 2, model, target="west")
+
+
+def test_what_is_mended_before_a_forecast_is_said():
+    days = pl.date_range(pl.date(2024, 1, 1), pl.date(2024, 3, 30), eager=True)
+    table = pl.DataFrame({"ds": days, "y": np.random.default_rng(0).normal(size=90) + 20})
+    model = gatecast.LSTMForecaster(training=gatecast.TrainingConfig(updates=3)).fit(table).model_
+    said = []
+    shuffled = table[[1, 0, *range(2, 90)]]
+    made = gatecast.forecast(shuffled, 2, model, fix=["sort"], note=said.append)
+    assert said == ["sort: 2 rows moved, first in row 1"]
+    assert made.equals(gatecast.forecast(table, 2, model))

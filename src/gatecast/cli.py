@@ -368,6 +368,7 @@ def forecast_and_show(settings: RunConfig, *, out: Path | None = None, as_json: 
             zone=data.zone,
             frequency=data.frequency,
             fix=data.fix,
+            note=lambda sentence: typer.echo(f"gatecast: {sentence}", err=True),
         )
     for warning in caught:
         typer.echo(f"gatecast: warning: {warning.message}", err=True)

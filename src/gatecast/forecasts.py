@@ -18,8 +18,17 @@ from gatecast.future import read_future
 from gatecast.modelfile import Model, load_model
 from gatecast.opening import open_table
 from gatecast.panel import Panel
-from gatecast.predictor import WHAT_IF, change_future, forecast_panel, outside_training, unlike_training
+from gatecast.predictor import (
+    WHAT_IF,
+    change_future,
+    forecast_panel,
+    outside_training,
+    require_columns,
+    unlike_training,
+)
 from gatecast.tablefiles import read_table
+
+WIDE = "value"  # what the target of a wide table is called
 
 
 def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
@@ -37,6 +46,7 @@ def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
     zone: str | None = None,
     frequency: str | None = None,
     fix: Sequence[str] = (),
+    note: Callable[[str], None] | None = None,
 ) -> Any:
     """Return the next ``horizon`` steps of every series: unique_id, ds, LSTM, LSTM-lo-80, LSTM-hi-80 …
 
@@ -55,6 +65,7 @@ def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
         zone: the time zone of times that carry none.
         frequency: the spacing.
         fix: what to mend first, see ``mending``.
+        note: is told what was mended; ``print``, say.
 
     Raises:
         SettingsError: a name, level or change cannot work.
@@ -71,14 +82,27 @@ def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
     asked = Columns(time, target, series_id, reads.inputs, reads.known, reads.static, wide, zone)
     opened = open_table(table, asked, frequency=frequency, fix=fix, usual=reads.target)
     panel = opened.panel
+    if note is not None:
+        for sentence in opened.mended:
+            note(sentence)
+    require_columns(trained, panel)
     ahead = _future_of(future, panel, horizon)
-    _warn(unlike_training(trained, panel, ahead))
+    _warn([*_other_target(reads.target, target, panel), *unlike_training(trained, panel, ahead)])
     made = {"LSTM": forecast_panel(trained, panel, horizon, ahead)}
     if what_if:
         changed = change_future(trained, panel, ahead, _changes(what_if, panel.categories))
         _warn(outside_training(trained, panel, changed))
         made[WHAT_IF] = forecast_panel(trained, panel, horizon, changed)
     return forecast_table(panel, made, level, opened.like)
+
+
+def _other_target(trained: str | Sequence[str] | None, asked: str | Sequence[str] | None, panel: Panel) -> list[str]:
+    """Say so if a column is forecast that the model was not trained on, and nobody asked for that."""
+    names = [trained] if isinstance(trained, str) else list(trained or ())
+    if not names or asked is not None or panel.names.y == ",".join(names):
+        return []
+    hint = "; say --wide if each column is a series" if names == [WIDE] else ""
+    return [f"the model was trained on {', '.join(names)}, and {panel.names.y} is forecast{hint}"]
 
 
 def _future_of(future: Any, panel: Panel, horizon: int) -> dict[str, Any]:

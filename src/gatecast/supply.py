@@ -21,7 +21,7 @@ from gatecast.windows import Indices, pad_left
 WHOLE = 500_000  # cells, series x steps of the longest
 CROPS = 256
 RENEW = 64  # updates a pool of crops serves
-RUN_IN = 128  # steps at least that level and scale see before anything is asked
+RUN_IN = 128  # steps of a crop before its window and horizon, at least; what is judged has seen as many
 JUDGED = 512  # steps of the validation part in one piece
 
 
