@@ -657,3 +657,68 @@ def test_what_is_mended_before_a_forecast_is_said():
     made = gatecast.forecast(shuffled, 2, model, fix=["sort"], note=said.append)
     assert said == ["sort: 2 rows moved, first in row 1"]
     assert made.equals(gatecast.forecast(table, 2, model))
+
+
+@pytest.fixture(scope="module")
+def shops():
+    """Two series under each other, named in a column of their own, and a model of them."""
+    days = pl.date_range(pl.date(2024, 1, 1), pl.date(2024, 3, 30), eager=True)
+    rng = np.random.default_rng(0)
+    promo = 1.0 * (rng.random(90) < 0.2)
+    table = pl.concat(
+        pl.DataFrame({"shop": name, "day": days, "sales": rng.normal(size=90) + 20, "promo": promo})
+        for name in ("north", "south")
+    )
+    config = gatecast.TrainingConfig(updates=3, horizon=4)
+    model = gatecast.LSTMForecaster(training=config).fit(table, series_id="shop", target="sales", known="promo")
+    return table, model
+
+
+def test_a_model_remembers_the_column_of_the_series(shops):
+    table, model = shops
+    plan = pl.DataFrame({"day": [date(2024, 3, 31), date(2024, 4, 1)], "promo": [0.0, 1.0]})
+    made = gatecast.forecast(table, 2, model.model_, future=plan)
+    assert made["unique_id"].to_list() == ["north", "north", "south", "south"]
+
+
+def test_a_wide_model_remembers_that_each_column_is_a_series(shops):
+    table, _ = shops
+    wide = table.pivot("shop", index="day", values="sales")
+    panel = panel_from_frame(wide, wide=True)
+    model = gatecast.LSTMForecaster(training=gatecast.TrainingConfig(updates=3)).fit(panel).model_
+    assert gatecast.forecast(wide, 1, model)["unique_id"].to_list() == ["north", "south"]
+
+
+def test_a_single_name_is_not_taken_apart_into_letters(shops):
+    table, model = shops
+    assert model.model_.reads("known") == ("promo",)
+    assert gatecast.check(table, series_id="shop", target="sales", inputs="promo").inputs == ("promo",)
+
+
+def test_one_level_needs_no_list(shops):
+    _, model = shops
+    plan = pl.DataFrame({"day": [date(2024, 3, 31)], "promo": [0.0]})
+    made = model.predict(1, level=80, future=plan)
+    assert made.columns == ["unique_id", "ds", "LSTM", "LSTM-lo-80", "LSTM-hi-80"]
+
+
+def test_a_model_file_is_named_by_text_too(shops, tmp_path):
+    _, model = shops
+    model.save(tmp_path / "m.safetensors")
+    assert gatecast.load_model(str(tmp_path / "m.safetensors")).reads("known") == ("promo",)
+
+
+def test_a_horizon_beyond_the_trained_one_is_said(shops):
+    table, model = shops
+    days = pl.date_range(pl.date(2024, 3, 31), pl.date(2024, 4, 9), eager=True)
+    plan, said = pl.DataFrame({"day": days, "promo": [0.0] * 10}), []
+    gatecast.forecast(table, 4, model.model_, future=plan, note=said.append)
+    assert said == []
+    made = gatecast.forecast(table, 10, model.model_, future=plan, level=(80, 95), note=said.append)
+    assert len(said) == 1 and "trained for 4 steps ahead" in said[0]
+    assert (made["LSTM-lo-95"] < made["LSTM-lo-80"]).all() and (made["LSTM-hi-95"] > made["LSTM-hi-80"]).all()
+
+
+def test_a_panel_is_trained_for_no_more_updates_than_asked_for(shops):
+    _, model = shops
+    assert model.fitted_.trained.updates <= 3

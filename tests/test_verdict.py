@@ -348,7 +348,7 @@ def test_few_series_claim_nothing_when_series_are_counted():
     truth, tables, sizes = panel(9, 40, 0.5)
     assert verdict.judge_panel(truth, tables, sizes).claimed
     few = verdict.judge_panel(truth, tables, sizes, coincide=False)
-    assert not few.claimed and "too few to claim anything, give at least 10" in few.sentence
+    assert not few.claimed and "too few to claim anything, give at least 10 series" in few.sentence
 
 
 def test_series_without_a_scale_or_a_truth_are_left_out_and_counted():
@@ -455,3 +455,16 @@ def test_a_fitted_model_finds_the_memory_of_returns_in_prices():
         tables["LSTM"] = np.repeat(stand_in(values, 1_000, 2)[:, None], 13, axis=1)
         found.append(verdict.judge(values[1_000:], tables, values[999:-1]).claimed)
     assert np.mean(found) >= 0.8
+
+
+def test_origins_a_season_apart_say_nothing_of_lateness_or_of_standing_still():
+    rng = np.random.default_rng(0)
+    season = np.tile(10 * np.sin(np.arange(7)), 60)
+    truth = (season + rng.normal(size=420))[7::7]
+    last = truth + 0.01 * rng.normal(size=len(truth))
+    table = np.repeat(last[:, None], len(QUANTILES), axis=1)
+    flat = np.zeros_like(table)
+    near = verdict.judge(truth, {"LSTM": flat, "Other": table}, last)
+    apart = verdict.judge(truth, {"LSTM": flat, "Other": table}, last, step=7)
+    assert near.flat.is_flat and not apart.flat.is_flat
+    assert "hardly moves" in near.sentence and "hardly moves" not in apart.sentence

@@ -218,7 +218,8 @@ def forecast(  # noqa: PLR0913, PLR0917 (one parameter per option)
     horizon: Annotated[int | None, typer.Option(help="steps to forecast beyond the end of the data")] = None,
     model: Annotated[str | None, typer.Option(help="a model file written by gatecast run")] = None,
     level: Annotated[
-        list[int] | None, typer.Option(help="interval level in percent; may be given again (80 and 95)")
+        list[int] | None,
+        typer.Option(help="interval level in percent: 20, 40, 60, 80, 90 or 95; may be given again (80 and 95)"),
     ] = None,
     future: Annotated[
         str | None, typer.Option(help="a table with the future of the columns that the model reads in advance")
@@ -276,7 +277,9 @@ def backtest(  # noqa: PLR0913, PLR0917 (one parameter per option)
     refit: Annotated[int, typer.Option(help="fit anew at every how many origins; 0 fits once")] = 0,
     window: Annotated[int | None, typer.Option(help="fit on this many of the newest steps; all, if not given")] = None,
     gap: Annotated[int, typer.Option(help="steps between an origin and the first that is judged")] = 0,
-    seconds: Annotated[float | None, typer.Option(help="leave out a model that would take longer than this")] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="leave out a model whose further fits would take longer than this")
+    ] = None,
     season_length: Season = None,
     time: Time = None,
     target: Target = None,

@@ -65,6 +65,9 @@ _SAMPLE = 200  # rows looked at to find out which column is which
 _LISTED = 30  # columns named in a message
 
 
+WIDE = "value"  # what the target of a wide table is called
+
+
 @dataclass(frozen=True)
 class Names:
     """What the columns are called in the user's table."""
@@ -90,6 +93,11 @@ class Columns:
     static: tuple[str, ...] = ()
     wide: bool = False
     zone: str | None = None
+
+
+def names_in(given: Sequence[str] | str) -> tuple[str, ...]:
+    """Return names that were given as a list, or as a single one."""
+    return (given,) if isinstance(given, str) else tuple(given)
 
 
 @dataclass(frozen=True)
@@ -153,7 +161,7 @@ def choose(table: nw.DataFrame[Any], asked: Columns, counted: bool = False) -> C
         raise DataError(
             f"no column of dates was found; there are {listed(columns)}; name the time column{_hint(table)}"
         )
-    name = "value" if asked.wide else ",".join(targets)
+    name = WIDE if asked.wide else ",".join(targets)
     names = Names(series_id or "unique_id", time if time is not None else "ds", name)
     return Chosen(names, time is not None, series_id is not None, targets)
 

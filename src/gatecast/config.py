@@ -183,6 +183,8 @@ def _sentence(problem: Any, origin: str) -> str:
         }
         known = parts.get(str(groups[-1]) if groups else "", RunConfig).model_fields
         return f"{origin}: unknown key {where!r}.{nearest(str(key), known)} Known here: {', '.join(known)}."
+    if problem["type"] == "value_error":  # of several settings together, or with words of our own
+        return f"{origin}: {problem['msg'].removeprefix('Value error, ')}."
     right = RIGHT.get(problem["type"])
     words = right.format(**problem.get("ctx", {})) if right else problem["msg"]
     return f"{origin}: {where} = {problem['input']!r}: {words}."

@@ -16,7 +16,7 @@ from typing import Any
 import narwhals as nw
 import numpy as np
 
-from gatecast.columns import Columns, choose
+from gatecast.columns import Columns, choose, names_in
 from gatecast.errors import DataError
 from gatecast.findings import KINDS, Finding, finding_of, many, sentence
 from gatecast.forecastability import forecastability
@@ -133,7 +133,7 @@ def check(  # noqa: PLR0913 (the choice of columns, as keywords)
             season, time = found.named.season_length, time or found.named.time
             target = target or (None if wide else found.named.target)
     wide = wide or is_series_each(table, target, series_id)
-    asked = Columns(time, target, series_id, tuple(inputs), tuple(known), tuple(static), wide, zone)
+    asked = Columns(time, target, series_id, names_in(inputs), names_in(known), names_in(static), wide, zone)
     findings: list[Finding] = []
     mended = _mended(table, fix, asked, given, findings)
     if mended is not None:

@@ -63,7 +63,7 @@ KINDS: dict[str, tuple[Severity, str]] = {  # code: severity, what the user can 
     "future-in-inputs": ("error", "leave this --input out: it holds the future"),
     "other-columns": (
         "note",
-        "nothing, if they should not be read; otherwise name them with --input, --known or --wide",
+        "nothing, if they should not be read; otherwise name them with --target, --inputs, --known or --wide",
     ),
     "refused": ("error", ""),
 }

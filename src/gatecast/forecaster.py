@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatecast import __version__, predictor
+from gatecast.columns import WIDE
 from gatecast.config import MEDIAN, QUANTILES, DataConfig, NetworkConfig, RunConfig, TrainingConfig
 from gatecast.covariates import Column, Role, learn_column
 from gatecast.errors import DataError, OutsideTraining, SettingsError
@@ -374,7 +375,7 @@ def _trained_again(
 ) -> Trained:
     """A panel's network trained on all of its steps, as long as the validation part found to be best."""
     shape, config = configs
-    updates = max(LEAST_UPDATES, first.best_update)
+    updates = max(min(LEAST_UPDATES, first.planned), first.best_update)
 
     def report(step: Progress) -> None:
         if progress is not None:
@@ -422,7 +423,10 @@ def widen(model: Model, part: Part, pooled: Pooled) -> Floats:
     few = slice(0, max(1, RUN_ON_ORIGINS // len(values_ST)))
     made = predictor.predict_many(model, values_ST[few], origins, reach, None if more is None else more.rows(few))
     edges = [*range(direct + 1, reach + 1, direct), reach + 1]
-    return np.concatenate([factors, pooled(truths(origins, reach)[few], made, edges)[direct:]])
+    beyond = pooled(truths(origins, reach)[few], made, edges)[direct:]
+    beyond[:, MEDIAN:] = np.maximum.accumulate(beyond[:, MEDIAN:], axis=1)  # so few origins may say an outer one less
+    beyond[:, MEDIAN::-1] = np.maximum.accumulate(beyond[:, MEDIAN::-1], axis=1)
+    return np.concatenate([factors, beyond])
 
 
 def _pooled(truth_SOH: Floats, quantiles_SOHQ: Floats, edges: Sequence[int]) -> Floats:
@@ -484,7 +488,11 @@ def data_of(panel: Panel) -> DataConfig:
         target = panel.categories["target"]
         inputs = tuple(name for name in inputs if not name.startswith(OTHER))
         static = tuple(name for name in static if name != "target")
-    return DataConfig(target=target, inputs=inputs, known=tuple(panel.known), static=static)
+    wide = panel.names.y == WIDE and len(panel) > 1
+    series_id = panel.names.unique_id if len(panel) > 1 and not wide else None
+    return DataConfig(
+        target=target, series_id=series_id, inputs=inputs, known=tuple(panel.known), static=static, wide=wide
+    )
 
 
 def card_of(panel: Panel) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from gatecast.columns import Columns
+from gatecast.columns import WIDE, Columns
 from gatecast.errors import DataError, OutsideTraining, SettingsError
 from gatecast.frames import forecast_table
 from gatecast.future import read_future
@@ -27,8 +27,6 @@ from gatecast.predictor import (
     unlike_training,
 )
 from gatecast.tablefiles import read_table
-
-WIDE = "value"  # what the target of a wide table is called
 
 
 def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
@@ -65,7 +63,7 @@ def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
         zone: the time zone of times that carry none.
         frequency: the spacing.
         fix: what to mend first, see ``mending``.
-        note: is told what was mended; ``print``, say.
+        note: is told what was mended, and of a horizon beyond the trained one; ``print``, say.
 
     Raises:
         SettingsError: a name, level or change cannot work.
@@ -80,11 +78,16 @@ def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
     trained = model if isinstance(model, Model) else load_model(Path(model))
     reads = trained.config.data
     asked = Columns(time, target, series_id, reads.inputs, reads.known, reads.static, wide, zone)
-    opened = open_table(table, asked, frequency=frequency, fix=fix, usual=reads.target)
+    opened = open_table(table, asked, frequency=frequency, fix=fix, usual=reads)
     panel = opened.panel
     if note is not None:
         for sentence in opened.mended:
             note(sentence)
+        if horizon > trained.direct_horizon:
+            note(
+                f"the model was trained for {trained.direct_horizon} steps ahead; beyond them it runs on without "
+                "looking, and its intervals are checked less"
+            )
     require_columns(trained, panel)
     ahead = _future_of(future, panel, horizon)
     _warn([*_other_target(reads.target, target, panel), *unlike_training(trained, panel, ahead)])

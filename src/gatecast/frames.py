@@ -26,14 +26,14 @@ Floats = npt.NDArray[np.float64]
 TAKEN = ("unique_id", "ds", "y", "cutoff")  # names of a table's own columns
 
 
-def quantile_columns(name: str, quantiles: Floats, level: Sequence[int]) -> dict[str, Floats]:
+def quantile_columns(name: str, quantiles: Floats, level: Sequence[int] | int) -> dict[str, Floats]:
     """Return the columns MODEL, MODEL-lo-80, MODEL-hi-80 … of quantiles (…, Q), each (N,); none that is all missing.
 
     Raises:
         SettingsError: a level is not offered.
     """
     columns = {name: quantiles[..., MEDIAN].reshape(-1)}
-    for percent in dict.fromkeys(level):
+    for percent in dict.fromkeys([level] if isinstance(level, int) else level):
         if percent not in LEVELS:
             raise SettingsError(f"level {percent} is not offered; choose from {', '.join(map(str, LEVELS))}")
         low = QUANTILES.index(round((100 - percent) / 200, 3))

@@ -198,7 +198,8 @@ def _advice(verdict: Verdict | PanelVerdict, gain: float | None, rival: str, sub
     """Say what to do, and why nothing is claimed where nothing is."""
     better = gain is not None and gain > 0
     if few := too_few(verdict):
-        return f": too few to claim anything, give at least {few}."
+        of = "series" if isinstance(verdict, PanelVerdict) and verdict.counted == "series" else "origins"
+        return f": too few to claim anything, give at least {few} {of}."
     if reads_future(verdict):
         return ": believe none of these figures, since the future reaches the forecasts."
     if verdict.claimed:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from gatecast.adapters import Question
 from gatecast.baselines import AR, Drift, LastValue, SeasonalNaive
 from gatecast.classical import MSTL, AutoARIMA, AutoETS, AutoTheta, estimate_seconds
-from gatecast.columns import Columns
+from gatecast.columns import Columns, names_in
 from gatecast.errors import SettingsError, nearest
 from gatecast.forecaster import LSTMForecaster
 from gatecast.frequency import season_lengths
@@ -112,7 +112,7 @@ def backtest(  # noqa: PLR0913 (the plan and the choice of columns, as keywords)
     if late is not None:
         instead = f"use {BACKWARD[late]!r}" if BACKWARD[late] else "mend the table yourself with what was known by then"
         raise SettingsError(f"fix {late!r} reads values that come later, which no backtest may; {instead}")
-    asked = Columns(time, target, series_id, tuple(inputs), tuple(known), tuple(static), wide, zone)
+    asked = Columns(time, target, series_id, names_in(inputs), names_in(known), names_in(static), wide, zone)
     if isinstance(data, Panel) and (asked != Columns() or fix or frequency):
         raise SettingsError("a panel has its columns, frequency and zone already; leave out what chooses them")
     opened = open_table(data, asked, frequency=frequency, fix=fix)

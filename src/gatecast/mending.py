@@ -24,7 +24,7 @@ from typing import Any
 
 import pyarrow as pa
 
-from gatecast.columns import Columns, choose, column_of
+from gatecast.columns import Columns, choose, column_of, names_in
 from gatecast.draft import Draft, draft_of, table_of
 from gatecast.errors import SettingsError, nearest
 from gatecast.frequency import parse_frequency
@@ -96,7 +96,7 @@ def mend(  # noqa: PLR0913 (the choice of columns, as keywords)
         DataError: a fix cannot be done; rows are named.
     """
     wide = wide or is_series_each(table, target, series_id)
-    asked = Columns(time, target, series_id, tuple(inputs), tuple(known), tuple(static), wide)
+    asked = Columns(time, target, series_id, names_in(inputs), names_in(known), names_in(static), wide)
     return mend_columns(table, fixes, asked, frequency)
 
 

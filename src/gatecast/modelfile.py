@@ -67,12 +67,13 @@ def save_model(model: Model, path: Path) -> None:
     write_atomically(path, save(arrays, metadata=header))
 
 
-def load_model(path: Path) -> Model:
+def load_model(path: str | Path) -> Model:
     """Read a model file.
 
     Raises:
         ModelFileError: the file is missing, damaged, foreign or written by a newer version.
     """
+    path = Path(path)
     if not path.is_file():
         raise ModelFileError(f"{path}: there is no such file; a run writes its model as model.safetensors")
     try:

@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gatecast.columns import Columns, eager_frame
+from gatecast.columns import WIDE, Columns, eager_frame
 from gatecast.config import DataConfig
 from gatecast.errors import DataError, SettingsError
 from gatecast.frequency import season_lengths
@@ -64,7 +64,7 @@ def open_table(
     *,
     frequency: str | None = None,
     fix: Sequence[str] = (),
-    usual: str | Sequence[str] | None = None,
+    usual: DataConfig | None = None,
 ) -> Opened:
     """Return whatever is given as data as a panel.
 
@@ -73,7 +73,7 @@ def open_table(
         asked: which columns are what.
         frequency: the spacing; None infers it.
         fix: what to mend first, see ``mending``.
-        usual: the target, or several, taken where none is asked for and the table has them.
+        usual: what the columns were called in training; taken where nothing is asked for and the table has them.
 
     Raises:
         SettingsError: a name, column or fix is not known; the nearest one is named.
@@ -89,8 +89,10 @@ def open_table(
     named = None if found is None else found.named
     if named is not None:
         asked = replace(asked, time=asked.time or named.time)
-    if not asked.target and not asked.wide:
-        asked = replace(asked, target=_there(usual, table) or (named.target if named is not None else None))
+    if usual is not None:
+        asked = _as_usual(asked, usual, table)
+    if not asked.target and not asked.wide and named is not None:
+        asked = replace(asked, target=named.target)
     columns: dict[str, Any] = {**vars(asked), "frequency": frequency}
     zone = columns.pop("zone")
     done: tuple[str, ...] = ()
@@ -116,10 +118,14 @@ def _said_of(found: Found | None) -> Iterator[None]:
         raise type(error)(f"{found.shown}: {error}") from None
 
 
-def _there(usual: str | Sequence[str] | None, table: Any) -> str | Sequence[str] | None:
-    """The usual target, if the table has all of it."""
-    names = [usual] if isinstance(usual, str) else list(usual or ())
-    if not names:
-        return None
+def _as_usual(asked: Columns, usual: DataConfig, table: Any) -> Columns:
+    """The columns of training where none are asked for, as far as the table has them."""
     columns = eager_frame(table).columns
-    return usual if all(name in columns for name in names) else None
+    targets = [usual.target] if isinstance(usual.target, str) else list(usual.target or ())
+    if asked.series_id is None and usual.series_id in columns and not asked.wide:
+        asked = replace(asked, series_id=usual.series_id)
+    if asked.target or asked.wide:
+        return asked
+    if usual.wide and WIDE not in columns and asked.series_id is None:
+        return replace(asked, wide=True)
+    return replace(asked, target=usual.target) if targets and all(name in columns for name in targets) else asked

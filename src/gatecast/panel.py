@@ -18,7 +18,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from gatecast.arrow import COUNTED, first_row, repeated_text, to_arrow
-from gatecast.columns import Columns, Names
+from gatecast.columns import Columns, Names, names_in
 from gatecast.config import LEVELS, MEDIAN, QUANTILES
 from gatecast.dates import Zoned, in_zone, show_zoned, utc_of_days
 from gatecast.errors import DataError, SettingsError
@@ -214,7 +214,7 @@ def panel_from_frame(  # noqa: PLR0913 (the choice of columns, as keywords)
     """
     if isinstance(frequency, str):
         frequency = parse_frequency(frequency)
-    asked = Columns(time, target, series_id, tuple(inputs), tuple(known), tuple(static), wide, zone)
+    asked = Columns(time, target, series_id, names_in(inputs), names_in(known), names_in(static), wide, zone)
     return _assemble(rows_of(frame, asked), frequency)
 
 

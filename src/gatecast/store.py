@@ -21,7 +21,7 @@ import numpy as np
 import pyarrow as pa
 
 from gatecast.arrow import Floats
-from gatecast.columns import Columns
+from gatecast.columns import Columns, names_in
 from gatecast.config import DataConfig
 from gatecast.covariates import Column, Role, encode, learn_column, widths_of
 from gatecast.errors import SettingsError
@@ -234,7 +234,9 @@ def open_store(  # noqa: PLR0913 (the choice of columns, as keywords)
     """
     if isinstance(frequency, str):
         frequency = parse_frequency(frequency)
-    files = open_files(Path(folder), Columns(time, target, series_id, tuple(inputs), tuple(known), tuple(static)))
+    files = open_files(
+        Path(folder), Columns(time, target, series_id, names_in(inputs), names_in(known), names_in(static))
+    )
     room = Path(scratch) if scratch is not None else Path(tempfile.gettempdir())
     with contextlib.ExitStack() as undo:
         with contextlib.closing(Scratch(room)) as keys:

@@ -141,6 +141,8 @@ def judge(  # noqa: PLR0913 (the evidence that may stand beside a forecast; all 
     crps = {name: float(np.nanmean(crps_losses(y, table))) for name, table in tables.items()}
     findings = _look_back(history, truth_OH, step, inputs)
     gain = gain_percent(rmse[model], rmse[claim.best])
+    lag = lag_detector(truth_OH[:, 0], points[model][:, 0], last)
+    flat = flat_detector(truth_OH[:, 0], points[model][:, 0])
     verdict = Verdict(
         model=model,
         origins=int((~np.isnan(losses[model])).sum()),
@@ -156,7 +158,7 @@ def judge(  # noqa: PLR0913 (the evidence that may stand beside a forecast; all 
         p_worse=claim.p_worse,
         worse_than=claim.worse_than,
         coverage=tuple(judge_coverage(y, tables[model], level, overlap) for level in JUDGED_LEVELS),
-        lag=lag_detector(truth_OH[:, 0], points[model][:, 0], last),
+        lag=lag if step == 1 else replace(lag, follows_last=False),  # origins may be a season apart
         seen_before=findings.seen_before,
         period=findings.period,
         ar2_error=findings.ar2_error,
@@ -166,7 +168,7 @@ def judge(  # noqa: PLR0913 (the evidence that may stand beside a forecast; all 
         gain_interval_percent=_interval(losses[model], losses[claim.best], overlap, root=True),
         horizons=_by_step(squares, model, step),
         tests=against_rows(claim.tests),
-        flat=flat_detector(truth_OH[:, 0], points[model][:, 0]),
+        flat=flat if step == 1 else replace(flat, is_flat=False),
         residuals=ljung_box(points[model][:, 0] - truth_OH[:, 0]),
         copies=findings.copies,
         seeds=None if seen is None else seed_spread((seen[..., MEDIAN] - y) ** 2, root=True),
