@@ -122,7 +122,8 @@ class Store:
         inputs, known, static = (
             tuple(name for name in self.roles if self.roles[name] == role) for role in ("past", "known", "static")
         )
-        return DataConfig(target=self.names.y, inputs=inputs, known=known, static=static)
+        series_id = self.names.unique_id if len(self) > 1 else None
+        return DataConfig(target=self.names.y, series_id=series_id, inputs=inputs, known=known, static=static)
 
     def card(self) -> dict[str, Any]:
         """Return what a model file says of its data: fingerprint, dates and range."""
