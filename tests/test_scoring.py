@@ -113,6 +113,13 @@ def test_wrong_words_are_refused(table, tmp_path, words, said):
     assert said in told.stderr
 
 
+def test_models_may_be_named_with_commas(table, tmp_path):
+    file = tmp_path / "sales.csv"
+    table.write_csv(file)
+    told = CliRunner().invoke(app, ["backtest", str(file), "--models", "AR, LastValue", "--horizon", "7", "--json"])
+    assert [row["model"] for row in json.loads(told.stdout)["scores"]] == ["AR", "LastValue"]
+
+
 def test_a_model_that_is_not_there_is_not_judged(done):
     with pytest.raises((SettingsError, gatecast.GatecastError)):
         judge_backtest(done, "LSTM")

@@ -266,7 +266,7 @@ def backtest(  # noqa: PLR0913, PLR0917 (one parameter per option)
             "--models",
             "--model",
             help="LSTM, LastValue, Drift, SeasonalNaive, AR, AutoETS, AutoTheta, AutoARIMA, MSTL, GARCH, EWMA or HAR; "
-            "may be given again; the first is judged against the others. The first five when not given",
+            "several with commas, or given again; the first is judged against the others. Without it: the first five",
         ),
     ] = None,
     horizon: Annotated[int, typer.Option(help="steps that are judged at each origin")] = 1,
@@ -306,7 +306,8 @@ def backtest(  # noqa: PLR0913, PLR0917 (one parameter per option)
 
         if out is not None:
             check_ending(out)
-        names = model or ["LSTM", *(name for name in CHEAP if name != "LSTM")]
+        named = [name.strip() for several in model or [] for name in several.split(",")]
+        names = named or ["LSTM", *(name for name in CHEAP if name != "LSTM")]
         done = ask(
             data,
             names,
