@@ -182,7 +182,7 @@ def test_hidden_copies_differ_by_missing_values_only(seed, steps):
     shown = np.isfinite(hidden)
     assert np.array_equal(hidden[shown], values[shown])
     assert (~shown).any(1).all()
-    assert shown.mean() > 0.5
+    assert shown.mean() > 0.2  # about 0.7; of a short series a single run may take more
 
 
 def test_hidden_copies_stand_after_the_series_and_name_their_source():

@@ -105,7 +105,7 @@ def training_set(
 
 
 def hide_runs(values_ST: Floats, rng: np.random.Generator) -> Floats:
-    """A copy with up to 30 % of the steps hidden, in runs of 1 to 256 steps, short ones more often than long ones."""
+    """A copy with about 30 % of the steps hidden, in runs of 1 to 256 steps, short ones more often than long ones."""
     series, steps = values_ST.shape
     hidden = values_ST.copy()
     longest = max(1, min(LONGEST_HIDDEN, steps // 4))
