@@ -315,7 +315,6 @@ def test_both_sides_of_an_interval_of_a_panel_are_widened_or_narrowed_alike(fitt
 
 
 def test_a_panel_is_trained_again_with_its_validation_part():
-    """Values of the validation part move no weight of the first training, and those of the second."""
     frame = columns_of({"a": 120, "b": 110})
     other = {**frame, "y": [*frame["y"][:115], *np.asarray(frame["y"][115:120]) + 3, *frame["y"][120:]]}
     seen = []

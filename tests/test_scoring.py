@@ -96,20 +96,20 @@ def test_the_command_line_says_the_same(table, done, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "code", "said"),
     [
-        (["--models", "AutoEST"], "Did you mean 'AutoETS'"),
-        (["--horizon", "0"], "horizon = 0"),
-        (["--origins", "500", "--horizon", "7"], "ask for fewer origins"),
-        (["--fix", "interpolate"], "reads values that come later"),
-        (["--out", "judged.txt"], "name a file ending in .csv or .parquet"),
+        (["--models", "AutoEST"], 2, "Did you mean 'AutoETS'"),
+        (["--horizon", "0"], 2, "horizon = 0"),
+        (["--origins", "500", "--horizon", "7"], 3, "ask for fewer origins"),
+        (["--fix", "interpolate"], 2, "reads values that come later"),
+        (["--out", "judged.txt"], 5, "name a file ending in .csv or .parquet"),
     ],
 )
-def test_wrong_words_are_refused(table, tmp_path, words, said):
+def test_wrong_words_are_refused(table, tmp_path, words, code, said):
     file = tmp_path / "sales.csv"
     table.write_csv(file)
     told = CliRunner().invoke(app, ["backtest", str(file), "--models", "LastValue", "--models", "AR", *words])
-    assert told.exit_code in (2, 3, 5)
+    assert told.exit_code == code
     assert said in told.stderr
 
 
@@ -121,5 +121,5 @@ def test_models_may_be_named_with_commas(table, tmp_path):
 
 
 def test_a_model_that_is_not_there_is_not_judged(done):
-    with pytest.raises((SettingsError, gatecast.GatecastError)):
+    with pytest.raises(SettingsError, match="LSTM"):
         judge_backtest(done, "LSTM")

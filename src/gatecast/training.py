@@ -108,16 +108,16 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
     size = (config.batch or batch_for(source), config.origins, config.steps)
     place = _device(config.device)
     held = data
-    if not source.whole:
+    if choose and not source.whole:
         part = source.judged()
         held = training_set(part.values_ST, part.training, scaling, rng, part.more, hidden_copies=False)
-    judge = validation_batch(held, config.context, horizon)
+    judge = validation_batch(held, config.context, horizon) if choose else None
     with _own_random_numbers(config.seed, place):
         network = Network(shape, source.widths).to(place)
         weights = flatten(network)
         adam = Adam(weights, config.weight_decay)
         average, best = weights.data.clone(), weights.data.clone()
-        best_loss, best_update = _judge(network, judge, place), 0
+        best_loss, best_update = _judge(network, judge, place) if judge is not None else np.inf, 0
         history: list[tuple[int, float, float]] = []
         update, waited, interrupted = 0, 0, False
         looks = {round(updates * (look + 1) / CHECKS) for look in range(CHECKS)}
@@ -137,14 +137,14 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
                 average.lerp_(weights.data, AVERAGING)
                 update += 1
                 validation = None
-                if update in looks:
+                if judge is not None and update in looks:
                     live = weights.data.clone()
                     weights.data.copy_(average)
                     validation = _judge(network, judge, place)
                     weights.data.copy_(live)
                     history.append((update, float(loss.detach()), validation))
                     waited += 1
-                    if validation < best_loss or not choose:
+                    if validation < best_loss:
                         best, best_loss, best_update, waited = average.clone(), validation, update, 0
                 if progress is not None:
                     progress(Progress(update, updates, float(loss.detach()), validation))
@@ -152,9 +152,11 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
                     break
         except KeyboardInterrupt:
             interrupted = True
+        if judge is None:
+            best, best_update = average, update
         weights.data.copy_(best)
         readout = False
-        if config.readout and choose and update and not interrupted:
+        if config.readout and judge is not None and update and not interrupted:
             best_loss, readout = _refit_path(network, data, judge, best_loss, (config, horizon, rng))
     return Trained(export(network), best_loss, history, update, updates, best_update, readout, interrupted)
 
