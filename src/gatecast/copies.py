@@ -106,9 +106,11 @@ def copy_detector(target: npt.ArrayLike, inputs: Mapping[str, npt.ArrayLike], na
         x = np.asarray(values, np.float64)
         if x.shape != y.shape or y.ndim != 1:
             raise DataError(f"input {column!r} has shape {x.shape} and the target {y.shape}; give one value per step")
-        lead = next((lead for lead in sorted(range(-LAGS, LAGS + 1), key=abs) if _one_line(*_moved(x, y, lead))), None)
+        lead = next(
+            (lead for lead in sorted(range(-LAGS, LAGS + 1), key=abs) if is_one_line(*_moved(x, y, lead))), None
+        )
         if lead is not None:
-            found.append(_copy(column, name, lead, bool(np.array_equal(*_moved(x, y, lead)))))
+            found.append(copy_of(column, name, lead, bool(np.array_equal(*_moved(x, y, lead)))))
     return found
 
 
@@ -120,7 +122,7 @@ def _moved(x: Array, y: Array, lead: int) -> tuple[Array, Array]:
     return x[both], y[both]
 
 
-def _one_line(x: Array, y: Array) -> bool:
+def is_one_line(x: Array, y: Array) -> bool:
     """Return whether x is a·y + b with one a (not 0) and b, up to rounding."""
     if len(x) < SHORT or np.unique(y).size < 5 or np.ptp(x) == 0:
         return False
@@ -130,7 +132,7 @@ def _one_line(x: Array, y: Array) -> bool:
     return slope != 0 and float(np.abs(x - slope * y).max()) < ON_LINE
 
 
-def _copy(column: str, target: str, lead: int, same: bool) -> CopyFinding:
+def copy_of(column: str, target: str, lead: int, same: bool) -> CopyFinding:
     """Say what an input is, in the words of ``gatecast check``."""
     what = f"is the target {target!r}" + ("" if same or lead else " on another scale")
     if lead:

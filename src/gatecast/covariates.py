@@ -113,9 +113,13 @@ def learn_column(name: str, role: Role, seen: Floats, labels: Sequence[str] | No
         return Column(name, role, lowest=lowest, highest=highest)
     size = max(abs(lowest), abs(highest)) or 1.0
     shares = seen / size  # no sum or square of an absurd value overflows
-    spread = float(shares.std())
-    spread = 1.0 if spread <= 1e-12 else spread * size  # of a constant, what is left is rounding
+    spread = spread_of(float(shares.std()) * size, lowest, highest)
     return Column(name, role, (), float(shares.mean()) * size, spread, lowest, highest)
+
+
+def spread_of(spread: float, lowest: float, highest: float) -> float:
+    """Return what a column is divided by: its standard deviation, or 1 for a constant, of which rounding is left."""
+    return 1.0 if spread <= 1e-12 * max(abs(lowest), abs(highest)) else spread
 
 
 def encode(column: Column, values: Floats, labels: Sequence[str] | None = None) -> Floats:

@@ -23,7 +23,7 @@ import pyarrow as pa
 from gatecast.arrow import Floats
 from gatecast.columns import Columns, names_in
 from gatecast.config import DataConfig
-from gatecast.covariates import Column, Role, encode, learn_column, widths_of
+from gatecast.covariates import Column, Role, encode, learn_column, spread_of, widths_of
 from gatecast.errors import SettingsError
 from gatecast.folder import open_files
 from gatecast.frequency import Frequency, parse_frequency
@@ -275,7 +275,5 @@ def _learn_in_parts(name: str, role: Role, labels: Sequence[str], parts: Iterato
             count, lowest, highest = both, min(lowest, float(seen.min())), max(highest, float(seen.max()))
     if count == 0 or role == "past":
         return learn_column(name, role, np.array([lowest, highest]))
-    spread = float(np.sqrt(squares / count))
-    if spread <= 1e-12 * max(abs(lowest), abs(highest)):  # a constant: what is left is rounding
-        spread = 1.0
+    spread = spread_of(float(np.sqrt(squares / count)), lowest, highest)
     return Column(name, role, (), mean, spread, lowest, highest)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gatecast.arrow import Booleans, Floats, Integers
+from gatecast.copies import LAGS, copy_of, is_one_line
 from gatecast.findings import Finding, finding_of, many
 from gatecast.reading import Read
 
@@ -16,7 +17,6 @@ STUCK = 10  # equal values at the end that are suspicious, if the longest run be
 SPIKE = 25.0  # robust standard deviations there and back again that make an outlier
 RARE = 0.01  # share of negative values up to which they are worth a note
 _AT_ONCE = 1 << 18  # values looked at in one go
-LAGS = 12  # steps by which an input may be moved against the target and still be found a copy
 
 
 @dataclass(frozen=True)
@@ -261,24 +261,10 @@ def look_for_copy(read: Read, column: Floats, name: str, target: str, findings: 
         here = np.flatnonzero((inside + lead >= 0) & (inside + lead < lengths))
         x, y = column[here], read.values[here + lead]
         both = ~(np.isnan(x) | np.isnan(y))
-        if not _one_line(x[both], y[both]):
+        if not is_one_line(x[both], y[both]):
             continue
-        same = lead == 0 and bool(np.array_equal(x[both], y[both]))
-        what = f"is the target {target!r}" + ("" if same else " on another scale" if lead == 0 else "")
-        if lead:
-            what += f" {many(abs(lead), 'step')} {'ahead of its time' if lead > 0 else 'late'}"
-        code = "future-in-inputs" if lead > 0 else "target-in-inputs"
-        ending = "a forecast made with it would know the answer" if lead > 0 else "it tells the network nothing new"
+        copied = copy_of(name, target, lead, bool(np.array_equal(x[both], y[both])))
+        code = "future-in-inputs" if copied.holds_future else "target-in-inputs"
         rows = np.sort(read.rows[here[both]])
-        findings.append(finding_of(code, f"Input {name!r} {what}; {ending}.", rows, name))
+        findings.append(finding_of(code, copied.message, rows, name))
         return
-
-
-def _one_line(x: Floats, y: Floats) -> bool:
-    """Whether ``x`` is ``a·y + b`` with one ``a`` and ``b``, up to rounding; short or constant columns are not."""
-    if len(x) < SHORT or np.unique(y).size < 5:
-        return False
-    with np.errstate(all="ignore"):
-        x, y = (x - x.mean()) / np.abs(x - x.mean()).max(), (y - y.mean()) / np.abs(y - y.mean()).max()
-        slope = (x @ y) / (y @ y)
-        return bool(np.abs(x - slope * y).max() < 1e-6) and slope != 0
