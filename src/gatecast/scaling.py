@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebvander
@@ -39,17 +39,21 @@ CHANNELS = (
     "change_observed",
     "season_change_observed",
     "second_season_change_observed",
+    "smooth_gap",  # from the smoothed value
+    "season_surprise",  # from what the phase of the season is usually like
+    "second_season_surprise",
 )
 INPUT_CHANNELS = 3  # for every past-only or known-future column: value, change, observed
 STATIC_CHANNELS = 1  # for every static column
 FLOOR = 2e-3  # a scale is at least this share of the mean size: a constant series has one
 KNOWN_FLOOR = 0.1  # the running spread of a known-future column is at least this share of its spread in training
 SIZE_RATE, FAST_RATE, SLOW_RATE = 0.1, 0.3, 0.02
+PHASE_RATE = 0.2  # of the smoothed value, and of what a phase of a season is usually like
 MOST_AGE = 200.0
 MOST_GAP = 256.0
-FEATURES = 14  # what the head is told about one step ahead, see ask()
+FEATURES = 17  # what the head is told about one step ahead, see ask()
 KNOWN_FEATURES = 2  # and for every known-future column: its value then, and that value as the series goes
-CANDIDATES = 4  # level, newest value, newest value of the phase of season 1, of season 2
+CANDIDATES = 7  # level; newest value, and of the phase of seasons 1 and 2; smoothed value, and of these phases
 PATH = 10  # Chebyshev polynomials over the steps ahead
 REACH = 64  # the steps ahead the polynomials span
 
@@ -102,6 +106,9 @@ class Scaled(NamedTuple):
     scale_BT: Floats  # forecasts are level + scale x what the head says; 0 where there is nothing but zeros
     last_BT: Floats  # newest observed value, NaN before the first
     newest_BT: tuple[Floats, ...]  # per season: newest observed value of the phase of t, NaN where none was
+    smooth_BT: Floats  # smoothed value, NaN before the first
+    usual_BT: tuple[Floats, ...]  # per season: how far above the mean of a season the phase of t usually is, NaN: never
+    middle_BT: tuple[Floats, ...]  # per season: mean of the newest one
     known: Known | None = None
 
 
@@ -185,6 +192,12 @@ def scale_series(values_BT: Floats, scaling: Scaling, more: Covariates | None = 
     y = np.where(seen, values_BT, 0.0)
     last = fill_forward(values_BT, seen)
     seasons = scaling.seasons
+    smooth = np.where(np.isfinite(last), _smooth(y, seen, PHASE_RATE), np.nan)
+    middles = [last if season == 1 else _window_mean(y, seen, season) for season in seasons]
+    usual, surprises = zip(
+        *(_usual_of_phase(values_BT - middle, seen, season) for season, middle in zip(seasons, middles, strict=True)),
+        strict=True,
+    )
     change, change_seen = _difference(y, seen, 1)
     season_changes = [_difference(y, seen, season) for season in seasons]
     if isinstance(scaling, Fixed):
@@ -193,8 +206,7 @@ def scale_series(values_BT: Floats, scaling: Scaling, more: Covariates | None = 
         units = [np.full_like(y, unit) for unit in (scaling.change, *scaling.season_changes)]
         roughness = [np.zeros_like(y)] * 3
     else:
-        level = last if seasons[0] == 1 else _window_mean(y, seen, seasons[0])
-        level = np.where(np.isfinite(level), level, 0.0)
+        level = np.where(np.isfinite(middles[0]), middles[0], 0.0)
         size = _smooth(np.abs(y), seen, SIZE_RATE)
         short = _smooth(np.abs(change), change_seen, scaling.rate)
         long, long_seen = season_changes[0]
@@ -224,7 +236,10 @@ def scale_series(values_BT: Floats, scaling: Scaling, more: Covariates | None = 
         change_seen,
         season_changes[0][1],
         season_changes[1][1],
+        squash(np.where(seen, y - smooth, 0.0), scale),
+        *(squash(surprise, unit) for surprise, unit in zip(surprises, units[1:], strict=False)),
     ]
+    channels += [np.zeros_like(y)] * (2 - len(seasons))
     past_PBT, known_JBT, static_GB = more or Covariates()
     for column_BT in () if past_PBT is None else past_PBT:
         channels += _further(column_BT, 0.0)[0]
@@ -242,7 +257,7 @@ def scale_series(values_BT: Floats, scaling: Scaling, more: Covariates | None = 
     if known_JBT is not None and moving:
         means, spreads = (np.stack(parts) for parts in zip(*moving, strict=True))
         known = Known(known_JBT, means, spreads)
-    return Scaled(inputs, level, scale, last, newest, known)
+    return Scaled(inputs, level, scale, last, newest, smooth, tuple(usual), tuple(middles), known)
 
 
 def squash(x: Floats, unit: Floats) -> Floats:
@@ -287,7 +302,7 @@ def _smooth(x_BT: Floats, seen_BT: Mask, rate: float) -> Floats:
     batch, steps = x_BT.shape
     order = np.argsort(~seen_BT, axis=1, kind="stable")
     x = np.take_along_axis(np.where(seen_BT, x_BT, 0.0), order, axis=1)
-    block = 128
+    block = min(128, steps)
     blocks = -(-steps // block)
     x = np.pad(x, ((0, 0), (0, blocks * block - steps))).reshape(batch, blocks, block)
     keep = (1 - rate) ** np.arange(block + 1)
@@ -335,6 +350,38 @@ def _newest_of_phase(values: Floats, seen: Mask, season: int) -> Floats:
     return np.take_along_axis(table, where, axis=1).reshape(batch, -1)[:, :steps]
 
 
+def _usual_of_phase(away_BT: Floats, seen: Mask, season: int) -> tuple[Floats, Floats]:
+    """How far above the mean of its season the phase of every step usually is, and how much that was missed by.
+
+    Args:
+        away_BT: the series less the mean of the newest season.
+        seen: where the series was observed.
+        season: its length.
+
+    Returns:
+        The smoothed ``away_BT`` of each phase, this step included, NaN before the first; and ``away_BT`` less what it
+        was before, 0 where one of the two is missing.
+    """
+    if season == 1:
+        return np.full_like(away_BT, np.nan), np.zeros_like(away_BT)
+    batch, steps = away_BT.shape
+    rows = -(-steps // season)
+    pad = ((0, 0), (0, rows * season - steps))
+
+    def phases(table: Floats | Mask) -> Any:  # (B x season, rows)
+        return np.pad(table, pad).reshape(batch, rows, season).swapaxes(1, 2).reshape(-1, rows)
+
+    known = phases(seen)
+    away = np.where(known, phases(away_BT), 0.0)
+    usual = np.where(np.maximum.accumulate(known, axis=1), _smooth(away, known, PHASE_RATE), np.nan)
+    surprise = np.zeros_like(usual)
+    surprise[:, 1:] = np.where(known[:, 1:] & np.isfinite(usual[:, :-1]), away[:, 1:] - usual[:, :-1], 0.0)
+    usual_BT, surprise_BT = (
+        part.reshape(batch, season, rows).swapaxes(1, 2).reshape(batch, -1)[:, :steps] for part in (usual, surprise)
+    )
+    return usual_BT, surprise_BT
+
+
 def _further(values_BT: Floats, floor: float) -> tuple[list[NDArray[np.generic]], Floats, Floats]:
     """The three channels of a column that moves, under a running mean and spread of its own, and these two."""
     seen = np.isfinite(values_BT)
@@ -377,10 +424,14 @@ def ask(
     found_NKA = np.full((*shape, CANDIDATES), np.nan)
     found_NKA[..., 0] = level_N[:, None]
     found_NKA[..., 1] = last_N[:, None]
-    for place, (season, newest_BT) in enumerate(zip(seasons, scaled.newest_BT, strict=True), start=2):
+    found_NKA[..., 4] = scaled.smooth_BT[rows_N, origins_N][:, None]
+    for place, season in enumerate(seasons):
         if season > 1:
             at_NK = origins_N[:, None] + steps_K - -(-steps_K // season) * season
-            found_NKA[..., place] = np.where(at_NK >= 0, newest_BT[rows_N[:, None], np.maximum(at_NK, 0)], np.nan)
+            then = rows_N[:, None], np.maximum(at_NK, 0)
+            usual_NK = scaled.middle_BT[place][rows_N, origins_N][:, None] + scaled.usual_BT[place][then]
+            found_NKA[..., 2 + place] = np.where(at_NK >= 0, scaled.newest_BT[place][then], np.nan)
+            found_NKA[..., 5 + place] = np.where(at_NK >= 0, usual_NK, np.nan)
     known_NKJ = None if scaled.known is None else _known_then(scaled.known, rows_N, origins_N, steps_K)
     return question_from(found_NKA, (level_N, scale_N), steps_K, seasons, known_NKJ)
 
@@ -429,9 +480,10 @@ def question_from(
     described_KF, path_KJ = _describe(tuple(int(step) for step in steps_K), seasons)
     more = 0 if known_NKJ is None else known_NKJ.shape[-1]
     features_NKF = np.empty((*found_NKA.shape[:2], FEATURES + more))
-    features_NKF[..., :3] = np.arcsinh(candidates_NKA[..., 1:])
-    features_NKF[..., 3:6] = available_NKA[..., 1:]
-    features_NKF[..., 6:FEATURES] = described_KF
+    features_NKF[..., :3] = np.arcsinh(candidates_NKA[..., 1:4])
+    features_NKF[..., 3:6] = available_NKA[..., 1:4]
+    features_NKF[..., 6:14] = described_KF
+    features_NKF[..., 14:FEATURES] = np.arcsinh(candidates_NKA[..., 4:])
     if known_NKJ is not None:
         features_NKF[..., FEATURES:] = known_NKJ
     return Question(features_NKF, candidates_NKA, available_NKA, path_KJ)
