@@ -51,9 +51,9 @@ SIZE_RATE, FAST_RATE, SLOW_RATE = 0.1, 0.3, 0.02
 PHASE_RATE = 0.2  # of the smoothed value, and of what a phase of a season is usually like
 MOST_AGE = 200.0
 MOST_GAP = 256.0
-FEATURES = 17  # what the head is told about one step ahead, see ask()
+FEATURES = 18  # what the head is told about one step ahead, see ask()
 KNOWN_FEATURES = 2  # and for every known-future column: its value then, and that value as the series goes
-CANDIDATES = 7  # level; newest value, and of the phase of seasons 1 and 2; smoothed value, and of these phases
+CANDIDATES = 8  # level; newest value, and of the phase of seasons 1 and 2; smoothed value, and of these phases; trend
 PATH = 10  # Chebyshev polynomials over the steps ahead
 REACH = 64  # the steps ahead the polynomials span
 
@@ -109,6 +109,7 @@ class Scaled(NamedTuple):
     smooth_BT: Floats  # smoothed value, NaN before the first
     usual_BT: tuple[Floats, ...]  # per season: how far above the mean of a season the phase of t usually is, NaN: never
     middle_BT: tuple[Floats, ...]  # per season: mean of the newest one
+    slope_BT: Floats  # smoothed change a step, 0 before the first
     known: Known | None = None
 
 
@@ -200,6 +201,13 @@ def scale_series(values_BT: Floats, scaling: Scaling, more: Covariates | None = 
     )
     change, change_seen = _difference(y, seen, 1)
     season_changes = [_difference(y, seen, season) for season in seasons]
+    rate = 0.05 if seasons[0] >= 12 else 0.1
+    long, long_seen = season_changes[0]
+    slope = np.where(
+        np.maximum.accumulate(long_seen, axis=1),
+        _smooth(long, long_seen, rate) / seasons[0],
+        _smooth(change, change_seen, rate),
+    )
     if isinstance(scaling, Fixed):
         level = np.full_like(y, scaling.level)
         scale = np.full_like(y, scaling.scale)
@@ -257,7 +265,7 @@ def scale_series(values_BT: Floats, scaling: Scaling, more: Covariates | None = 
     if known_JBT is not None and moving:
         means, spreads = (np.stack(parts) for parts in zip(*moving, strict=True))
         known = Known(known_JBT, means, spreads)
-    return Scaled(inputs, level, scale, last, newest, smooth, tuple(usual), tuple(middles), known)
+    return Scaled(inputs, level, scale, last, newest, smooth, tuple(usual), tuple(middles), slope, known)
 
 
 def squash(x: Floats, unit: Floats) -> Floats:
@@ -432,6 +440,8 @@ def ask(
             usual_NK = scaled.middle_BT[place][rows_N, origins_N][:, None] + scaled.usual_BT[place][then]
             found_NKA[..., 2 + place] = np.where(at_NK >= 0, scaled.newest_BT[place][then], np.nan)
             found_NKA[..., 5 + place] = np.where(at_NK >= 0, usual_NK, np.nan)
+    base_NK = np.where(np.isfinite(found_NKA[..., 5]), found_NKA[..., 5], found_NKA[..., 1])
+    found_NKA[..., 7] = base_NK + steps_K * scaled.slope_BT[rows_N, origins_N][:, None]
     known_NKJ = None if scaled.known is None else _known_then(scaled.known, rows_N, origins_N, steps_K)
     return question_from(found_NKA, (level_N, scale_N), steps_K, seasons, known_NKJ)
 
