@@ -1,139 +1,278 @@
 """Make the shipped weights from a seed: train the network on simulated series alone.
 
-    python scripts/pretrain.py --seed 0 --updates 20000 --out weights.pt            resumes where it stopped
-    python scripts/pretrain.py --seed 0 --updates 20000 --out weights.pt --seconds 500
+    python scripts/pretrain.py --seed 0                      two hours on a core; resumes where it was stopped
+    python scripts/pretrain.py --seed 0 --seconds 500        one slice of it
+    python scripts/pretrain.py --seed 0 --export FILE        write what there is as a model file
 
-Needs torch and numpy.  Nothing real is read: series come from ``gatecast.synthetic``.
+Nothing real is read: the series come from ``gatecast.synthetic``.  Needs torch, NumPy and safetensors.  After every
+slice the state lies in ``--state``; a killed slice loses at most the updates since the last save.  Each part of the
+training draws from a generator of its own, seeded by seed and part, so that it does not matter where it was stopped.
+
+Key: S series of a pool, B series of a batch, N origin, K step ahead, T step, C channel.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
+import json
+import math
 import time
+import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from gatecast.config import QUANTILES, NetworkConfig
-from gatecast.network import Network, pinball_loss, to_tensors
-from gatecast.scaling import CANDIDATES, Question, Running, ask, scale_series
-from gatecast.synthetic import KINDS, Kind, Parts, simulate
+from gatecast.config import NetworkConfig, RunConfig, TrainingConfig
+from gatecast.modelfile import Model, save_model
+from gatecast.network import Network, export, pinball_loss, to_tensors
+from gatecast.runtime import weights_from_arrays
+from gatecast.scaling import Question, Running, Scaled, ask, scale_series
+from gatecast.synthetic import ANY_SEASON, KINDS, Kind, simulate
 
-ORIGINS = 16
-STEPS = 12
-CELLS = 9000  # steps of all windows of a batch
-POOL = 600_000  # cells simulated at a time
-USES = 1.5
+Floats = NDArray[np.float64]
+Random = np.random.Generator
+
+UPDATES = 14_000
+PART = 500  # updates between two saves; pools are drawn anew for each part
+UNITS, LAYERS = 64, 2
+RATE = 3e-3  # peak of the one-cycle schedule
+WARM = 0.1  # share of the updates in which it rises
+DECAY = 1e-4
+CLIP = 1.0
+ORIGINS = 16  # of a series in a batch
+STEPS = 12  # ahead, of an origin
+CELLS = 9_000  # series x steps of a batch
+FEWEST, MOST = 12, 96  # series of a batch
+USES = 1.5  # times that a simulated series is looked at, on average
 REACH = 64
-OLD = bool(os.environ.get("OLD"))
+LARGEST_LOSS = 20.0  # of an origin, in scales
+LARGEST_WEIGHT = 8.0
+HELD = 96  # held-back series of each kind that are judged
+
+
+class Batch(NamedTuple):
+    """What one update learns from."""
+
+    inputs_BTC: NDArray[np.float32]
+    within_BN: NDArray[np.int64]
+    question: Question
+    truth_NK: Floats
+    known_NK: NDArray[np.bool_]
+    weight_N: Floats
 
 
 class Pool:
-    def __init__(self, kind: Kind, rng, parts):
-        count = max(64, POOL // kind.longest)
-        made = simulate(kind, count, rng, parts)
-        self.kind, self.truth = kind, made.truth_NT
-        self.scaled = scale_series(made.values_NT, Running(kind.seasons))
-        self.first = np.argmax(np.isfinite(made.values_NT), axis=1)
-        self.last_seen = made.values_NT
-        self.size = int(np.clip(CELLS // kind.longest, 12, 96))
-        self.left = int(USES * count / self.size)
+    """Simulated series of one kind, scaled."""
 
-    def batch(self, rng):
-        kind, scaled = self.kind, self.scaled
-        rows = rng.integers(0, len(self.truth), self.size)
-        first = self.first[rows]
-        steps = kind.longest
-        usable = (steps - 1 - first)[:, None]
-        low = np.minimum(2 + kind.seasons[-1] * (rng.random((self.size, 1)) < 0.7), usable // 2)
-        origins = first[:, None] + low + (rng.random((self.size, ORIGINS)) * (usable - low)).astype(np.int64)
-        origins = np.minimum(origins, steps - 2)
-        horizon = min(REACH, steps // 3)
-        k = np.unique(np.exp(rng.uniform(0, np.log(horizon + 0.99), STEPS // 2)).astype(np.int64))
-        k = np.unique(np.concatenate([[1], k, rng.integers(1, horizon + 1, STEPS // 2)]))
-        begin = int(first.min())
-        rows_n, at = np.repeat(rows, ORIGINS), origins.ravel()
-        question = ask(scaled, rows_n, at, k, kind.seasons)
-        ahead = at[:, None] + k
-        truth = self.truth[rows_n[:, None], np.minimum(ahead, steps - 1)]
-        level, scale = scaled.level_BT[rows_n, at], scaled.scale_BT[rows_n, at]
-        known = np.isfinite(truth) & (ahead < steps) & (scale > 0)[:, None]
-        safe = np.where(scale > 0, scale, 1)
-        truth = np.where(known, (truth - level[:, None]) / safe[:, None], 0)
-        inputs = scaled.inputs_BTC[rows][:, begin:]
-        if OLD:
-            inputs = inputs.copy(); inputs[..., 16:] = 0
-            f, a = question.features_NKF.copy(), question.available_NKA.copy()
-            f[..., 14:] = 0; a[..., 4:] = False
-            question = Question(f, question.candidates_NKA, a, question.path_KJ)
-        self.left -= 1
-        return inputs, origins - begin, question, truth, known
+    def __init__(self, kind: Kind, count: int, rng: Random) -> None:
+        if not kind.seasons:
+            low, high = ANY_SEASON
+            season = int(np.exp(rng.uniform(np.log(low), np.log(high + 1))))
+            longest, shortest = int(np.clip(16 * season, 80, 500)), int(np.clip(2 * season, 10, 100))
+            kind = kind._replace(seasons=(season,), longest=longest, shortest=shortest)
+        made = simulate(kind, count, rng)
+        self.kind, self.truth_ST = kind, made.truth_NT
+        self.scaled: Scaled = scale_series(made.values_NT, Running(kind.seasons))
+        self.first_S = np.argmax(np.isfinite(made.values_NT), axis=1)
+        self.order_S = np.argsort(self.first_S, kind="stable")
+        self.unit_S = _easiest(made.truth_NT, kind.seasons)
+        self.left = USES * count
 
-
-def loss_of(net, batch):
-    inputs, within, question, truth, known = batch
-    h = net.read(torch.from_numpy(np.ascontiguousarray(inputs)))
-    h = h.gather(1, torch.from_numpy(within)[..., None].expand(-1, -1, h.shape[-1])).reshape(-1, h.shape[-1])
-    q = net(h, to_tensors(question, torch.device("cpu")))
-    per = pinball_loss(torch.from_numpy(truth).float(), q)
-    mask = torch.from_numpy(known).float()
-    each = (per * mask).sum(1) / mask.sum(1).clamp(min=1)
-    ok = (mask.sum(1) > 0).float()
-    return (each.clamp(max=20) * ok).sum() / ok.sum().clamp(min=1)
+    def batch(self, rng: Random) -> Batch:
+        """Series of like length, origins anywhere in them, and steps ahead that are the same for all."""
+        kind, scaled, steps = self.kind, self.scaled, self.truth_ST.shape[1]
+        middle = int(rng.integers(0, len(self.order_S)))
+        shown = max(1, steps - int(self.first_S[self.order_S[middle]]))
+        size = min(int(np.clip(CELLS // shown, FEWEST, MOST)), len(self.order_S))
+        begin = int(np.clip(middle - size // 2, 0, len(self.order_S) - size))
+        rows_B = self.order_S[begin : begin + size]
+        self.left -= size
+        first_B = self.first_S[rows_B]
+        usable_B1 = (steps - 1 - first_B)[:, None]
+        young_B1 = rng.random((size, 1)) < 0.3  # asked before they have shown a whole season
+        low_B1 = np.minimum(2 + kind.seasons[-1] * ~young_B1, usable_B1 // 2)
+        chosen_BN = low_B1 + (rng.random((size, ORIGINS)) * (usable_B1 - low_B1)).astype(np.int64)
+        origins_BN = np.minimum(first_B[:, None] + chosen_BN, steps - 2)
+        begin = int(first_B.min())
+        rows_N, at_N = np.repeat(rows_B, ORIGINS), origins_BN.ravel()
+        steps_K = _ahead(min(REACH, steps // 3), rng)
+        ahead_NK = at_N[:, None] + steps_K
+        truth_NK = self.truth_ST[rows_N[:, None], np.minimum(ahead_NK, steps - 1)]
+        level_N, scale_N = scaled.level_BT[rows_N, at_N], scaled.scale_BT[rows_N, at_N]
+        known_NK = np.isfinite(truth_NK) & (ahead_NK < steps) & (scale_N > 0)[:, None]
+        safe_N = np.where(scale_N > 0, scale_N, 1.0)
+        return Batch(
+            scaled.inputs_BTC[rows_B][:, begin:],
+            origins_BN - begin,
+            ask(scaled, rows_N, at_N, steps_K, kind.seasons),
+            np.where(known_NK, (truth_NK - level_N[:, None]) / safe_N[:, None], 0.0),
+            known_NK,
+            np.clip(safe_N / self.unit_S[rows_N], 1.0, LARGEST_WEIGHT),
+        )
 
 
-def main():
-    p = argparse.ArgumentParser()
-    p.add_argument("--seed", type=int, default=0)
-    p.add_argument("--updates", type=int, default=3000)
-    p.add_argument("--units", type=int, default=64)
-    p.add_argument("--layers", type=int, default=2)
-    p.add_argument("--rate", type=float, default=3e-3)
-    p.add_argument("--out", type=Path, default=Path("w.pt"))
-    p.add_argument("--seconds", type=float, default=1e9)
-    p.add_argument("--threads", type=int, default=1)
-    p.add_argument("--kinds", default="")
-    p.add_argument("--parts", default="")
-    a = p.parse_args()
-    torch.set_num_threads(a.threads)
-    rng = np.random.default_rng(a.seed)
-    torch.manual_seed(a.seed)
-    kinds = [k for i, k in enumerate(KINDS) if not a.kinds or str(i) in a.kinds.split(",")]
-    parts = Parts(**{n: float(v) for n, v in (w.split("=") for w in a.parts.split(",") if w)})
-    shares = np.array([k.share for k in kinds]); shares /= shares.sum()
-    net = Network(NetworkConfig(units=a.units, layers=a.layers))
-    print("weights", sum(x.numel() for x in net.parameters()))
-    opt = torch.optim.AdamW(net.parameters(), lr=a.rate, weight_decay=1e-4)
-    sched = torch.optim.lr_scheduler.OneCycleLR(opt, a.rate, total_steps=a.updates, pct_start=0.1)
-    avg = {n: v.clone() for n, v in net.state_dict().items()}
-    pools = {}
-    begin = time.time(); spent = 0; run = []
-    update = 0
-    if a.out.exists():
-        c = torch.load(a.out, weights_only=False)
-        net.load_state_dict(c["net"]); opt.load_state_dict(c["opt"]); sched.load_state_dict(c["sched"]); avg = c["avg"]; update = c["update"]
-        rng = np.random.default_rng((a.seed, update))
-    sim = 0.0
-    while update < a.updates and time.time() - begin < a.seconds:
-        i = int(rng.choice(len(kinds), p=shares))
-        if i not in pools or pools[i].left <= 0:
-            t = time.time(); pools[i] = Pool(kinds[i], rng, parts); sim += time.time() - t
-        loss = loss_of(net, pools[i].batch(rng))
-        opt.zero_grad(); loss.backward()
-        torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-        opt.step(); sched.step()
-        update += 1
-        rate = min(0.1, max(0.002, 20 / (update + 1)))
-        for n, v in net.state_dict().items():
-            avg[n].lerp_(v, rate if update < a.updates * 0.5 else max(0.002, 3 / a.updates))
-        run.append(float(loss))
-        if update % 500 == 0:
-            print(update, f"{time.time() - begin:.0f} s (simulating {sim:.0f})", f"{np.mean(run[-500:]):.4f}", flush=True)
-            torch.save({"net": net.state_dict(), "opt": opt.state_dict(), "sched": sched.state_dict(), "avg": avg, "update": update, "units": a.units, "layers": a.layers}, a.out)
-    torch.save({"net": net.state_dict(), "opt": opt.state_dict(), "sched": sched.state_dict(), "avg": avg, "update": update, "units": a.units, "layers": a.layers}, a.out)
+def _ahead(horizon: int, rng: Random) -> NDArray[np.int64]:
+    """Steps ahead, near ones more often than far ones; the next one is always among them."""
+    near = np.exp(rng.uniform(0, np.log(horizon + 0.99), STEPS // 2)).astype(np.int64)
+    return np.unique(np.concatenate([[1], near, rng.integers(1, horizon + 1, STEPS // 2)]))
 
 
-main()
+def _easiest(truth_ST: Floats, seasons: tuple[int, ...]) -> Floats:
+    """The smaller mean change over one of two seasons: in its unit a series counts whose scale is of the other one."""
+    if len(seasons) == 1:
+        return np.full(len(truth_ST), np.inf)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # the mean of nothing
+        means = [np.nanmean(np.abs(truth_ST[:, m:] - truth_ST[:, :-m]), axis=1) for m in seasons]
+    unit_S = np.nanmin(np.stack([*means, np.full(len(truth_ST), np.inf)]), axis=0)
+    return np.where(unit_S > 0, unit_S, np.inf)
+
+
+class Training:
+    """The network, its optimiser and its late average, at some update."""
+
+    def __init__(self, seed: int, updates: int, device: str) -> None:
+        torch.manual_seed(seed)
+        self.seed, self.updates, self.device, self.update = seed, updates, torch.device(device), 0
+        self.network = Network(NetworkConfig(units=UNITS, layers=LAYERS)).to(self.device)
+        self.adam = torch.optim.AdamW(self.network.parameters(), lr=RATE, weight_decay=DECAY)
+        self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.log: list[dict[str, float]] = []
+        self.seconds = 0.0
+
+    def part(self, shares: Floats) -> None:
+        """Make the updates up to the next save."""
+        rng = np.random.default_rng((self.seed, 1, self.update))
+        pools: dict[int, Pool] = {}
+        begin, losses = time.perf_counter(), []
+        for _ in range(min(PART, self.updates - self.update)):
+            which = int(rng.choice(len(KINDS), p=shares))
+            if which not in pools or pools[which].left <= 0:
+                cells = shares[which] * PART * CELLS / USES
+                pools[which] = Pool(KINDS[which], max(64, int(cells) // KINDS[which].longest), rng)
+            for group in self.adam.param_groups:
+                group["lr"] = RATE * one_cycle(self.update / self.updates)
+            self.adam.zero_grad()
+            loss = self.loss(pools[which].batch(rng))
+            loss.backward()  # type: ignore[no-untyped-call]
+            torch.nn.utils.clip_grad_norm_(self.network.parameters(), CLIP)
+            self.adam.step()
+            self.update += 1
+            new = max(0.002, 3 / self.updates, 20 / (self.update + 200))
+            for name, value in self.network.state_dict().items():
+                self.average[name].lerp_(value, new)
+            losses.append(float(loss.detach()))
+        self.seconds += time.perf_counter() - begin
+        self.log.append({"update": self.update, "loss": float(np.mean(losses)), "seconds": round(self.seconds, 1)})
+
+    def loss(self, batch: Batch) -> Tensor:
+        """Mean pinball loss over origins, in scales, each by its weight."""
+        inputs_BTC = torch.as_tensor(np.ascontiguousarray(batch.inputs_BTC), device=self.device)
+        within_BN = torch.as_tensor(batch.within_BN, device=self.device)
+        h_BTD = self.network.read(inputs_BTC)
+        units = h_BTD.shape[-1]
+        h_ND = h_BTD.gather(1, within_BN[..., None].expand(-1, -1, units)).reshape(-1, units)
+        said_NKQ = self.network(h_ND, to_tensors(batch.question, self.device))
+        truth_NK, known_NK, weight_N = (
+            torch.as_tensor(part, dtype=torch.float32, device=self.device)
+            for part in (batch.truth_NK, batch.known_NK, batch.weight_N)
+        )
+        each_NK = pinball_loss(truth_NK, said_NKQ) * known_NK
+        each_N = (each_NK.sum(1) / known_NK.sum(1).clamp(min=1) * weight_N).clamp(max=LARGEST_LOSS)
+        some_N = (known_NK.sum(1) > 0).float()
+        return (each_N * some_N).sum() / some_N.sum().clamp(min=1)
+
+    def judged(self) -> dict[str, float]:
+        """The averaged network's loss on held-back simulated series of every kind."""
+        live = {name: value.clone() for name, value in self.network.state_dict().items()}
+        self.network.load_state_dict(self.average)
+        found = {}
+        for which, kind in enumerate(KINDS):
+            rng = np.random.default_rng((7, which))  # the same for every seed, and never trained on
+            pool = Pool(kind, HELD, rng)
+            with torch.inference_mode():
+                losses = [float(self.loss(pool.batch(rng))) for _ in range(4)]
+            found[",".join(map(str, kind.seasons)) or "any"] = float(np.mean(losses))
+        self.network.load_state_dict(live)
+        return found
+
+    def save(self, path: Path) -> None:
+        """Write everything that the rest of the training depends on; a file that is there is replaced at once."""
+        state = {name: getattr(self, name) for name in ("seed", "updates", "update", "average", "log", "seconds")}
+        state |= {"network": self.network.state_dict(), "adam": self.adam.state_dict()}
+        beside = path.with_suffix(".part")
+        torch.save(state, beside)
+        beside.replace(path)
+
+    def load(self, path: Path) -> None:
+        """Go on from a saved state.
+
+        Raises:
+            SystemExit: it belongs to another training.
+        """
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        if (state["seed"], state["updates"]) != (self.seed, self.updates):
+            raise SystemExit(f"{path}: is of seed {state['seed']} and {state['updates']} updates; give another --state")
+        self.network.load_state_dict(state["network"])
+        self.adam.load_state_dict(state["adam"])
+        for name in ("update", "average", "log", "seconds"):
+            setattr(self, name, state[name])
+
+    def export(self, path: Path) -> None:
+        """Write the averaged network as a model file with its card."""
+        self.network.load_state_dict(self.average)
+        config = RunConfig(
+            network=NetworkConfig(units=UNITS, layers=LAYERS),
+            training=TrainingConfig(horizon=REACH, seed=self.seed, updates=self.update, scaling="running"),
+        )
+        card = {
+            "what": "zero-shot weights of gatecast: the weights saw no real data",
+            "generator": "gatecast.synthetic",
+            "seed": self.seed,
+            "updates": self.update,
+            "seconds": round(self.seconds),
+            "held_back_loss": {name: round(loss, 4) for name, loss in self.judged().items()},
+        }
+        save_model(Model(weights_from_arrays(export(self.network)), Running((1,)), config, None, (), card), path)
+
+
+def one_cycle(share: float) -> float:
+    """The learning rate as a share of its peak: up from a 25th along a cosine, and down to nothing."""
+    if share < WARM:
+        return 0.04 + 0.96 * 0.5 * (1 - math.cos(math.pi * share / WARM))
+    return 0.5 * (1 + math.cos(math.pi * (share - WARM) / (1 - WARM)))
+
+
+def main() -> None:
+    """Train from where the state stands, part by part."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--updates", type=int, default=UPDATES)
+    parser.add_argument("--state", type=Path, help="where the training is kept; pretrain-SEED.pt if not given")
+    parser.add_argument("--seconds", type=float, default=math.inf, help="stop after so long; call again to go on")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--export", type=Path, help="write a model file at the end")
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    state = asked.state or Path(f"pretrain-{asked.seed}.pt")
+    training = Training(asked.seed, asked.updates, asked.device)
+    if state.exists():
+        training.load(state)
+    shares = np.array([kind.share for kind in KINDS])
+    begin = time.perf_counter()
+    while training.update < asked.updates and time.perf_counter() - begin < asked.seconds:
+        training.part(shares / shares.sum())
+        training.save(state)
+        print(json.dumps(training.log[-1]), flush=True)
+    if asked.export:
+        training.export(asked.export)
+        print(f"{asked.export}: {training.update} of {asked.updates} updates")
+
+
+if __name__ == "__main__":
+    main()

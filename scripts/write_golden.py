@@ -1,9 +1,10 @@
 """Write ``tests/golden``: series, weights and the forecasts that every home of the arithmetic must give.
 
-``v1`` has past-only columns beside the target, ``v2`` known-future and static ones too; both are float64, made by
-``gatecast.scaling`` and ``gatecast.runtime``.  ``model-format-2`` is a model file, and ``forecast-format-2`` holds a
-table and what that model makes of it; the pair of format 1 was written by the last version that wrote that format.  A
-file is written once: if one changes, models that were written before give other forecasts.
+``v3`` has every stage in float64, made by ``gatecast.scaling`` and ``gatecast.runtime``.  ``model-format-3`` is a model
+file, and ``forecast-format-3`` holds a table and what that model makes of it.  Files of earlier numbers were written by
+the last version that wrote that format: ``v1``, with past-only columns beside the target, by format 1, and ``v2``, with
+known-future and static ones too, by format 2.  A file is written once: if one changes, models that were written before
+give other forecasts.
 
     python scripts/write_golden.py [FOLDER]
 """
@@ -59,19 +60,8 @@ class Sample(NamedTuple):
 
 def main(folder: Path = FOLDER) -> None:
     """Make series and weights from fixed seeds, compute, and write."""
-    first, second = past_only(np.random.default_rng(20250101)), all_roles(np.random.default_rng(20250202))
-    write_stages(folder / "v1.safetensors", first, {"further_PBT": first.more.past_PBT})
-    write_stages(folder / "v2.safetensors", second, second.more._asdict())
+    write_stages(folder / f"v{FORMAT}.safetensors", all_roles(np.random.default_rng(20250404)))
     write_model(folder)
-
-
-def past_only(rng: np.random.Generator) -> Sample:
-    """Series with a column that is known up to now only."""
-    values_BT = series(rng)
-    further_PBT = rng.normal(size=(1, 2, STEPS))
-    further_PBT[0, 0, 40:] = np.nan
-    weights = random_weights(rng, Widths(1))
-    return Sample(values_BT, Covariates(further_PBT), weights, np.sort(1 + rng.random((10, len(QUANTILES))), axis=0))
 
 
 def all_roles(rng: np.random.Generator) -> Sample:
@@ -129,11 +119,11 @@ def random_weights(rng: np.random.Generator, widths: Widths) -> Weights:
 # ------------------------------------------------------------------------------------------- every stage
 
 
-def write_stages(place: Path, sample: Sample, columns: dict[str, Any]) -> None:
+def write_stages(place: Path, sample: Sample) -> None:
     """Write a sample and, for three scalings, every stage of the arithmetic."""
     arrays: dict[str, Array] = {
         "values_BT": sample.values_BT,
-        **columns,
+        **sample.more._asdict(),
         "origins_N": ORIGINS,
         "steps_K": AHEAD,
         "widening_KQ": sample.widening_KQ,
@@ -142,7 +132,7 @@ def write_stages(place: Path, sample: Sample, columns: dict[str, Any]) -> None:
     scalings: dict[str, Scaling] = {
         "running": Running((7, 28)),
         "running_no_season": Running((1,)),
-        "fixed": fixed_from(sample.values_BT[:1], (7,)),
+        "fixed": fixed_from(sample.values_BT[:1], (12, 24)),
     }
     for name, scaling in scalings.items():
         arrays |= {f"{name}.{part}": array for part, array in stages(sample, scaling).items()}
@@ -189,7 +179,7 @@ COLUMNS = (
 
 def write_model(folder: Path) -> None:
     """Write a model file, and a table beside it with the forecast that the file gives."""
-    rng = np.random.default_rng(20250303)
+    rng = np.random.default_rng(20250505)
     config = RunConfig(
         network=NetworkConfig(units=UNITS, layers=LAYERS),
         training=TrainingConfig(horizon=DIRECT, scaling="running", updates=0),
@@ -197,7 +187,7 @@ def write_model(folder: Path) -> None:
     weights = random_weights(rng, widths_of(COLUMNS))
     widening_KQ = np.sort(1 + rng.random((10, len(QUANTILES))), axis=0)
     place = folder / f"model-format-{FORMAT}.safetensors"
-    save_model(Model(weights, Running((7,)), config, widening_KQ, COLUMNS, {"written": "by hand"}), place)
+    save_model(Model(weights, Running((7, 14)), config, widening_KQ, COLUMNS, {"written": "by hand"}), place)
     values = 100 + np.cumsum(rng.normal(size=60)) + 5 * np.sin(2 * np.pi * np.arange(60) / 7)
     values[30:34] = np.nan
     table = {

@@ -11,13 +11,14 @@ import gatecast
 
 PACKAGE = Path(gatecast.__file__).parent
 LADDER = [
-    {"errors", "arrow", "calendars", "wording", "covariates"},
-    {"config", "cell", "frequency", "layouts", "numerals", "scaling", "significance", "gains", "copies", "tablefiles"},
+    {"errors", "arrow", "calendars", "wording", "covariates", "phases"},
+    {"config", "cell", "frequency", "layouts", "numerals", "scaling", "significance", "gains", "copies", "tablefiles"}
+    | {"synthetic"},
     {"metrics", "detectors", "dates", "findings", "runtime", "spacing", "variance", "windows"},
-    {"columns", "coverage", "reading_of_times"},
+    {"adaptive", "columns", "coverage", "reading_of_times"},
     {"reading", "rows", "folder", "leakage"},
     {"panel", "judgement"},
-    {"sources", "frames", "future", "network", "modelfile", "baselines", "placing", "supply"}
+    {"sources", "frames", "future", "network", "modelfile", "baselines", "placing", "seasons", "supply"}
     | {"symptoms_of_columns", "symptoms_of_times", "symptoms_of_values"},
     {
         "answers",
@@ -32,9 +33,10 @@ LADDER = [
         "classical",
         "volatility",
     },
-    {"adapters", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
-    {"forecaster", "mending", "rolling"},
-    {"opening", "scoring"},
+    {"adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
+    {"mending", "rolling", "widening", "zeroshot"},
+    {"fitting", "opening", "scoring"},
+    {"forecaster"},
     {"run", "panel_run", "doctor", "forecasts", "judging"},
     {"explain", "charts"},
     {"console", "report"},

@@ -40,11 +40,11 @@ def test_the_channels_are_those_of_the_code_in_their_order():
 
 def test_the_constants_are_those_of_the_code():
     rows = table("constant")
-    assert len(rows) == 9
+    assert len(rows) == 11
     for name, value, _ in rows:
         assert float(value) == getattr(covariates if name == "MOST_CATEGORIES" else scaling, name), name
     assert scaling.REACH == DIRECT_HORIZON
-    rates = {scaling.Running((length,)).rate for length in (1, 11)}, {scaling.Running((n,)).rate for n in (12, 52)}
+    rates = {scaling.change_rate((length,)) for length in (1, 11)}, {scaling.change_rate((n,)) for n in (12, 52)}
     assert rates == ({0.1}, {0.05})
     assert "0.05 if *m₁* ≥ 12" in PAGE.read_text(encoding="utf-8")
 
@@ -85,6 +85,12 @@ def test_the_arrays_have_the_names_and_shapes_of_the_code(widths):
 def test_the_header_is_as_the_page_says():
     text = " ".join(PAGE.read_text(encoding="utf-8").split())
     assert f"`gatecast_format` ({modelfile.FORMAT})" in text
+    channels, features, candidates = modelfile.EARLIER
+    assert f"know {channels} channels, {features} features and the candidates 0–{candidates - 1}." in text
+    assert f"rows of zeros for the channels {channels}–{len(scaling.CHANNELS) - 1}, before" in text
+    assert f"rows of zeros for the features {features}–{scaling.FEATURES - 1}, before" in text
+    assert f"get the outputs {candidates}–{scaling.CANDIDATES - 1}: no weights, and −10⁴, which" in text
+    assert modelfile.NEVER == -1e4
     described = text[text.index("`columns` is a list of objects") :]
     for name in covariates.Column("x", "past").as_dict():
         assert f"`{name}`" in described
@@ -140,7 +146,7 @@ def numbers_by_the_page(numbers, seen):
 
 
 def inputs_by_the_page(y, beside, settings):
-    """Channels, level, scale, and mean and spread of the known-future columns, at every step.
+    """Channels, level, scale, mean and spread of the known-future columns, and what is usual, at every step.
 
     ``beside`` holds the past-only columns, the known-future ones, and the values of the static ones.
     """
@@ -150,6 +156,9 @@ def inputs_by_the_page(y, beside, settings):
     running = settings["kind"] == "running"
     rate = 0.05 if first >= 12 else 0.1
     short, long, size, fast, slow = Smooth(rate), Smooth(rate), Smooth(0.1), Smooth(0.3), Smooth(0.02)
+    smooth, rise, season_rise = Smooth(0.2), Smooth(rate), Smooth(rate)
+    kappa = dict.fromkeys((first, second))
+    phases = {m: [Smooth(0.2) for _ in range(m)] for m in (first, second) if m}
     others = [(x, 0.0, Smooth(0.02), Smooth(0.02)) for x in past]
     others += [(x, 0.1, Smooth(0.02), Smooth(0.02)) for x in known]
     level, count, newest = (0.0 if running else settings["level"]), 0, None
@@ -161,10 +170,20 @@ def inputs_by_the_page(y, beside, settings):
         begun = count > 0
         if o:
             count, newest = count + 1, t
+        surprises = [0.0, 0.0]
+        for place, m in enumerate((first, second)):
+            if o and m:
+                window = [x for x in y[max(0, t - m + 1) : t + 1] if x is not None]
+                kappa[m] = sum(window) / len(window)
+                phase = phases[m][t % m]
+                surprises[place] = y[t] - kappa[m] - phase.mean if m > 1 and phase.n else 0.0
+                phase.take(y[t] - kappa[m])
+        smooth.take(y[t])
+        rise.take(d0)
+        season_rise.take(d1)
+        slope = season_rise.mean / first if season_rise.n else rise.mean
         if running:
-            if o:
-                window = [x for x in y[max(0, t - first + 1) : t + 1] if x is not None]
-                level = sum(window) / len(window)
+            level = kappa[first] or 0.0
             for mean, x in ((short, d0), (long, d1), (size, y[t]), (fast, d0), (slow, d0)):
                 mean.take(None if x is None else abs(x))
             scale = max(long.mean if long.n else short.mean, 0.002 * size.mean)
@@ -183,6 +202,8 @@ def inputs_by_the_page(y, beside, settings):
             math.log(first) / 4,
             math.log(second or 1) / 4,
             *(float(x) for x in (o, d0 is not None, d1 is not None, d2 is not None)),
+            squash(y[t] - smooth.mean, scale) if o else 0.0,
+            *(squash(x, unit) for x, unit in zip(surprises, units[1:], strict=False)),
         ]
         moving = []
         for x, floor, mean, spread in others:
@@ -193,7 +214,9 @@ def inputs_by_the_page(y, beside, settings):
             row += [squash(x[t] - mean.mean, unit) if seen else 0.0, squash(d or 0.0, unit), float(seen)]
             moving.append((mean.mean, unit))
         row += [0.0 if x is None else math.asinh(x) for x in static]
-        rows.append(([float(np.float32(x)) for x in row], level, scale, moving[len(past) :]))
+        usual = {m: (kappa[m], [phase.mean for phase in phases[m]]) for m in phases}
+        row = [float(np.float32(x)) for x in row]
+        rows.append((row, level, scale, moving[len(past) :], (smooth.mean, slope, usual)))
     return rows
 
 
@@ -237,33 +260,51 @@ def states_by_the_page(rows, weights):
 
 def head_by_the_page(y, known, t, k, x, row, seasons, weights):
     """The quantiles of one step ahead, in original units."""
-    _, level, scale, moving = row
+    _, level, scale, moving, (smooth, slope, usual) = row
     first, second = seasons[0], seasons[1] if len(seasons) > 1 else 1
     observed = [v for v in y[: t + 1] if v is not None]
     found = [level, observed[-1] if observed else None]
     for m in (first, second):
         phase = [y[u] for u in range(t + 1) if (t + k - u) % m == 0 and y[u] is not None]
         found.append(phase[-1] if m > 1 and phase else None)
-    normal = [(v - level) / scale if v is not None and scale else 0.0 for v in found]
+    found.append(smooth if observed else None)
+    for m, candidate in ((first, found[2]), (second, found[3])):
+        found.append(None if candidate is None else usual[m][0] + usual[m][1][(t + k) % m])
+    base = found[1] if found[5] is None else found[5]
+    since = next((t - u for u in range(t, -1, -1) if y[u] is not None), 0)
+    found.append(None if base is None else base + (k + min(since, 256)) * slope)
+    normal = [max(-1000.0, min(1000.0, (v - level) / scale)) if v is not None and scale else 0.0 for v in found]
     turns = [f(2 * math.pi * k / m) if m > 1 else 0.0 for m in (first, second) for f in (math.sin, math.cos)]
     logs = [math.log(first) / 4, math.log(second) / 4]
-    there = [float(v is not None) for v in found[1:]]
-    features = [*map(math.asinh, normal[1:]), *there, math.log(k) / 4, k / 64, *turns, *logs]
+    there = [float(v is not None) for v in found[1:4]]
+    squashed = [math.asinh(v) for v in normal]
+    features = [*squashed[1:4], *there, math.log(k) / 4, k / 64, *turns, *logs, *squashed[4:]]
     for column, (mean, unit) in zip(known, moving, strict=True):
         then = column[t + k] if t + k < len(column) else None
         features += [0.0, 0.0] if then is None else [math.asinh(then), squash(then - mean, unit)]
     w = {name.removeprefix("head."): array for name, array in weights.items()}
     e = silu(plus(times(x, w["state_DE"]), times(features, w["question_FE"]), w["bias_E"]))
     out = plus(times(silu(plus(times(e, w["middle_ED"]), w["middle_bias_D"])), w["out_DO"]), w["out_bias_O"])
-    powers = [math.exp(out[a]) if found[a] is not None else 0.0 for a in range(4)]
+    powers = [math.exp(out[a]) if found[a] is not None else 0.0 for a in range(8)]
     mixture = sum(p * v for p, v in zip(powers, normal, strict=True)) / sum(powers)
     angle = math.acos(2 * k / 64 - 1)
     path = plus(times(x, w["path_DJ"]), w["path_bias_J"])
-    median = mixture + sum(p * math.cos(j * angle) for j, p in enumerate(path)) + out[4]
+    median = mixture + sum(p * math.cos(j * angle) for j, p in enumerate(path)) + out[8]
     outward = [math.log1p(math.exp(v)) for v in out]
-    below = [median - sum(outward[n:11]) for n in range(5, 11)]
-    above = [median + sum(outward[11 : n + 1]) for n in range(11, 17)]
+    below = [median - sum(outward[n:15]) for n in range(9, 15)]
+    above = [median + sum(outward[15 : n + 1]) for n in range(15, 21)]
     return [level + scale * q for q in (*below, median, *above)]
+
+
+def brought_up_by_the_page(weights):
+    """The weights of format 1 or 2 as those of format 3."""
+    new = dict(weights)
+    for name, at, count in (("layer.0.input_CK", 16, 3), ("head.question_FE", 14, 4)):
+        rows = weights[name]
+        new[name] = rows[:at] + [[0.0] * len(rows[0])] * count + rows[at:]
+    new["head.out_DO"] = [row[:4] + [0.0] * 4 + row[4:] for row in weights["head.out_DO"]]
+    new["head.out_bias_O"] = weights["head.out_bias_O"][:4] + [-1e4] * 4 + weights["head.out_bias_O"][4:]
+    return new
 
 
 def forecast_by_the_page(y, beside, settings, weights, widening, direct, horizon):
@@ -294,13 +335,15 @@ def forecast_by_the_page(y, beside, settings, weights, widening, direct, horizon
     ]
 
 
-@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
 @pytest.mark.parametrize("name", ["running", "running_no_season", "fixed"])
 def test_the_page_alone_gives_the_golden_forecasts(version, name):
     with safe_open(GOLDEN / f"{version}.safetensors", framework="numpy") as file:
         arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is not a dict)
         settings = json.loads(file.metadata()[name])
     weights = {key.removeprefix("weights."): a.tolist() for key, a in arrays.items() if key.startswith("weights.")}
+    if version != "v3":
+        weights = brought_up_by_the_page(weights)
 
     def plain(values):
         return [float(v) if np.isfinite(v) else None for v in values]
@@ -311,7 +354,10 @@ def test_the_page_alone_gives_the_golden_forecasts(version, name):
         beside = ([plain(x) for x in past], [plain(x) for x in known[:, row]], plain(static[:, row]))
         rows = inputs_by_the_page(y, beside, settings)
         # the first value of a past-only column less its mean is nothing but rounding, in units of 1e-9 of it
-        np.testing.assert_allclose([r[0] for r in rows], arrays[f"{name}.inputs_BTC"][row], rtol=1.2e-7, atol=2e-6)
+        inputs_TC = np.array([r[0] for r in rows])
+        if version != "v3":
+            inputs_TC = np.delete(inputs_TC, slice(16, 19), axis=1)
+        np.testing.assert_allclose(inputs_TC, arrays[f"{name}.inputs_BTC"][row], rtol=1.2e-7, atol=2e-6)
         np.testing.assert_allclose([r[1] for r in rows], arrays[f"{name}.level_BT"][row], rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose([r[2] for r in rows], arrays[f"{name}.scale_BT"][row], rtol=1e-12, atol=1e-12)
         np.testing.assert_allclose(states_by_the_page(rows, weights), arrays[f"{name}.h_BTD"][row], atol=1e-6)

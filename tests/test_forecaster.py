@@ -337,6 +337,6 @@ def test_intervals_of_a_random_walk_keep_widening_beyond_the_direct_horizon(seas
     made = forecast_panel(model, walk, 32)[0]
     for level in (0, 1, 2):
         width = made[:, -1 - level] - made[:, level]
-        assert width[15] >= width[7]
-        assert width[31] >= width[15]
+        assert width[15] > width[7]
+        assert width[31] >= (1 - 1e-12) * width[15]  # they may stay as they are, to the last digit
         assert width[31] > 1.2 * width[0]

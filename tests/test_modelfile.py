@@ -5,6 +5,7 @@ import errno
 import json
 import os
 import pickle
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,11 +19,11 @@ from safetensors.numpy import save_file
 from gatecast.config import QUANTILES, NetworkConfig, RunConfig, TrainingConfig
 from gatecast.covariates import Column, column_from, widths_of
 from gatecast.errors import ModelFileError, OutputError
-from gatecast.modelfile import FORMAT, Model, load_model, save_model, write_atomically
+from gatecast.modelfile import EARLIER, FORMAT, NEVER, NOW, Model, load_model, save_model, write_atomically
 from gatecast.network import Network, export
 from gatecast.panel import panel_from_arrays
 from gatecast.predictor import forecast_panel, predict_many
-from gatecast.runtime import weights_from_arrays
+from gatecast.runtime import OUTPUTS, weights_from_arrays, weights_to_arrays
 from gatecast.scaling import Covariates, Fixed, Running
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -125,6 +126,37 @@ def test_a_file_of_every_format_is_read_and_forecasts_as_when_it_was_written(ver
     assert all(model.reads(role) == names for role, names in roles.items())
     if version == 1:
         assert model.columns == (Column("rain", "past"),)
+
+
+@pytest.mark.parametrize("version", range(1, FORMAT))
+def test_a_file_of_an_earlier_format_is_written_again_as_one_of_this_format(path, version):
+    model = load_model(GOLDEN / f"model-format-{version}.safetensors")
+    save_model(model, path)
+    again = load_model(path)
+    assert contents(path)[1]["gatecast_format"] == str(FORMAT)
+    assert (again.scaling, again.columns, again.config) == (model.scaling, model.columns, model.config)
+    one, other = (weights_to_arrays(each.weights) for each in (model, again))
+    assert all(np.array_equal(array, other[name]) for name, array in one.items())
+
+
+def test_what_an_earlier_format_did_not_know_weighs_nothing_and_stands_where_it_belongs():
+    arrays, model = (
+        contents(GOLDEN / "model-format-2.safetensors")[0],
+        load_model(GOLDEN / "model-format-2.safetensors"),
+    )
+    first, head = model.weights.layers[0], model.weights.head
+    known = [*range(EARLIER.candidates), *range(NOW.candidates, OUTPUTS)]
+    newer = slice(EARLIER.candidates, NOW.candidates)
+    for made, name, begin, end in (
+        (first.input_CK, "layer.0.input_CK", EARLIER.channels, NOW.channels),
+        (head.question_FE, "head.question_FE", EARLIER.features, NOW.features),
+    ):
+        assert not made[begin:end].any()
+        assert np.array_equal(np.delete(made, slice(begin, end), axis=0), arrays[name])
+    assert not head.out_DO[:, newer].any() and (head.out_bias_O[newer] == NEVER).all()
+    assert np.array_equal(head.out_DO[:, known], arrays["head.out_DO"])
+    assert np.array_equal(head.out_bias_O[known], arrays["head.out_bias_O"])
+    assert np.exp(NEVER) == 0
 
 
 def test_a_model_without_widening_has_none_when_loaded(path):
@@ -281,6 +313,21 @@ def test_an_array_of_the_wrong_shape_is_named(written, name):
     array = contents(written)[0][name]
     rewrite(written, {name: np.ascontiguousarray(WRONG[name](array))})
     refused(written, name)
+
+
+@pytest.mark.parametrize(("version", "said"), [("2", "it should be (4, 17)"), ("3", "it should be (4, 21)")])
+def test_an_array_of_the_wrong_shape_is_judged_by_its_own_format(path, version, said):
+    arrays, header = contents(GOLDEN / f"model-format-{version}.safetensors")
+    arrays["head.out_DO"] = np.ascontiguousarray(arrays["head.out_DO"][:, :-1])
+    save_file(arrays, path, metadata=header)
+    refused(path, re.escape(said))
+
+
+@pytest.mark.parametrize(("version", "other"), [("2", "3"), ("3", "2")])
+def test_a_file_that_says_it_has_another_format_is_refused(path, version, other):
+    arrays, header = contents(GOLDEN / f"model-format-{version}.safetensors")
+    save_file(arrays, path, metadata=header | {"gatecast_format": other})
+    refused(path, "layer.0.input_CK has shape")
 
 
 @pytest.mark.parametrize("change", [{"layer.1.input_CK": None}, {"layer.7.bias_K": np.ones(3, np.float32)}])

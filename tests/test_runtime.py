@@ -14,7 +14,7 @@ from safetensors import safe_open
 from gatecast import cell, runtime
 from gatecast.config import MEDIAN, QUANTILES, NetworkConfig, RunConfig, TrainingConfig
 from gatecast.covariates import Widths
-from gatecast.modelfile import Model
+from gatecast.modelfile import EARLIER, NOW, Model, to_format_3
 from gatecast.network import Network, export, pinball_loss, to_tensors
 from gatecast.predictor import predict_many
 from gatecast.runtime import AGE, answer, in_units, read, step, weights_from_arrays, weights_to_arrays, widen
@@ -258,14 +258,51 @@ def golden(version):
         return arrays, {name: scaling_from(json.loads(text)) for name, text in file.metadata().items()}
 
 
-def golden_weights(arrays):
-    return weights_from_arrays(
+def golden_weights(arrays, version):
+    weights = weights_from_arrays(
         {name.removeprefix("weights."): array for name, array in arrays.items() if name.startswith("weights.")}
+    )
+    return to_format_3(weights) if version in EARLIER_VERSIONS else weights
+
+
+def golden_question(arrays, name, version):
+    """The question as it was written; what its format did not know says something, and must not be heard."""
+    question = Question(*(arrays[f"{name}.{part}"] for part in Question._fields))
+    if version not in EARLIER_VERSIONS:
+        return question
+    more = NOW.candidates - EARLIER.candidates
+    rows = question.candidates_NKA.shape[:2]
+    return question._replace(
+        features_NKF=with_noise(question.features_NKF, EARLIER.features, NOW.features),
+        candidates_NKA=with_noise(question.candidates_NKA, EARLIER.candidates, NOW.candidates),
+        available_NKA=np.concatenate([question.available_NKA, np.ones((*rows, more), bool)], axis=-1),
     )
 
 
-def golden_question(arrays, name):
-    return Question(*(arrays[f"{name}.{part}"] for part in Question._fields))
+def golden_inputs(arrays, name, version):
+    """The inputs as they were written, and noise in the channels that their format did not know."""
+    inputs_BTC = arrays[f"{name}.inputs_BTC"]
+    if version not in EARLIER_VERSIONS:
+        return inputs_BTC
+    return with_noise(inputs_BTC, EARLIER.channels, NOW.channels).astype(np.float32)
+
+
+def with_noise(array, begin, end):
+    noise = np.random.default_rng(0).normal(scale=100.0, size=(*array.shape[:-1], end - begin))
+    return np.concatenate([array[..., :begin], noise, array[..., begin:]], axis=-1)
+
+
+def as_then(part, array, version):
+    """What the format of that version knew of ``array``."""
+    newer = {
+        "inputs_BTC": (EARLIER.channels, NOW.channels),
+        "features_NKF": (EARLIER.features, NOW.features),
+        "candidates_NKA": (EARLIER.candidates, NOW.candidates),
+        "available_NKA": (EARLIER.candidates, NOW.candidates),
+    }
+    if version not in EARLIER_VERSIONS or part not in newer:
+        return array
+    return np.delete(array, slice(*newer[part]), axis=-1)
 
 
 def golden_origins(arrays):
@@ -280,16 +317,17 @@ def golden_columns(arrays):
     return Covariates(*(arrays[name] for name in Covariates._fields))
 
 
-def whole_forecast(arrays, scaling):
+def whole_forecast(arrays, scaling, version):
     """Values in, widened quantiles out: a direct horizon of 8, run on to 20."""
     values = arrays["values_BT"]
     config = RunConfig(training=TrainingConfig(horizon=8))
-    model = Model(golden_weights(arrays), scaling, config, arrays["widening_KQ"])
+    model = Model(golden_weights(arrays, version), scaling, config, arrays["widening_KQ"])
     return predict_many(model, values, np.array([values.shape[1] - 1]), 20, golden_columns(arrays))[:, 0]
 
 
 CASES = ("running", "running_no_season", "fixed")
-WIDTHS = {"v1": Widths(1), "v2": Widths(1, 2, 1)}
+WIDTHS = {"v1": Widths(1), "v2": Widths(1, 2, 1), "v3": Widths(1, 2, 1)}
+EARLIER_VERSIONS = ("v1", "v2")
 every_version = pytest.mark.parametrize("version", WIDTHS)
 
 
@@ -298,7 +336,7 @@ every_version = pytest.mark.parametrize("version", WIDTHS)
 def test_every_stage_matches_the_golden_vectors(version, name):
     arrays, scalings = golden(version)
     assert set(scalings) == set(CASES)
-    weights = golden_weights(arrays)
+    weights = golden_weights(arrays, version)
     scaled = scale_series(arrays["values_BT"], scalings[name], golden_columns(arrays))
     rows, origins = golden_origins(arrays)
     question = ask(scaled, rows, origins, arrays["steps_K"], scalings[name].seasons)
@@ -312,13 +350,14 @@ def test_every_stage_matches_the_golden_vectors(version, name):
         "h_BTD": h_BTD,
         "quantiles_NKQ": quantiles,
         "units_NKQ": in_units(quantiles, level_N, scale_N),
-        "forecast_SHQ": whole_forecast(arrays, scalings[name]),
+        "forecast_SHQ": whole_forecast(arrays, scalings[name], version),
     }
     # an input is float32, so a last bit of float64 elsewhere may show as one of float32 in it
-    np.testing.assert_allclose(scaled.inputs_BTC, arrays[f"{name}.inputs_BTC"], rtol=1.2e-7, atol=1e-12)
-    tolerance = 1e-12 if np.array_equal(scaled.inputs_BTC, arrays[f"{name}.inputs_BTC"]) else 1e-6
-    for part, array in made.items():
-        expected = arrays[f"{name}.{part}"]
+    inputs_BTC = as_then("inputs_BTC", scaled.inputs_BTC, version)
+    np.testing.assert_allclose(inputs_BTC, arrays[f"{name}.inputs_BTC"], rtol=1.2e-7, atol=1e-12)
+    tolerance = 1e-12 if np.array_equal(inputs_BTC, arrays[f"{name}.inputs_BTC"]) else 1e-6
+    for part, whole in made.items():
+        array, expected = as_then(part, whole, version), arrays[f"{name}.{part}"]
         limit = 1e-12 if part in ("level_BT", "scale_BT", *Question._fields) else tolerance
         assert np.abs(array.astype(float) - expected).max() <= limit * max(1, np.abs(expected).max()), part
 
@@ -327,9 +366,9 @@ def test_every_stage_matches_the_golden_vectors(version, name):
 @pytest.mark.parametrize("name", CASES)
 def test_the_network_alone_matches_the_golden_vectors_in_numpy_and_in_torch(version, name):
     arrays, _ = golden(version)
-    weights, question = golden_weights(arrays), golden_question(arrays, name)
+    weights, question = golden_weights(arrays, version), golden_question(arrays, name, version)
     rows, origins = golden_origins(arrays)
-    inputs, expected = arrays[f"{name}.inputs_BTC"], arrays[f"{name}.quantiles_NKQ"]
+    inputs, expected = golden_inputs(arrays, name, version), arrays[f"{name}.quantiles_NKQ"]
     h_BTD, _ = read(weights, inputs.astype(np.float64))
     np.testing.assert_allclose(h_BTD, arrays[f"{name}.h_BTD"], rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(answer(weights.head, h_BTD[rows, origins], question), expected, rtol=1e-12, atol=1e-12)
@@ -354,8 +393,8 @@ def no_head_bias(weights):
 
 @pytest.mark.parametrize("broken", [wrong_gate_order, no_gate_bias, no_head_bias])
 def test_a_wrong_network_does_not_match_the_golden_vectors(broken):
-    arrays, _ = golden("v1")
-    weights, question = broken(golden_weights(arrays)), golden_question(arrays, "running")
+    arrays, _ = golden("v3")
+    weights, question = broken(golden_weights(arrays, "v3")), golden_question(arrays, "running", "v3")
     rows, origins = golden_origins(arrays)
     h_BTD, _ = read(weights, arrays["running.inputs_BTC"].astype(np.float64))
     made = answer(weights.head, h_BTD[rows, origins], question)

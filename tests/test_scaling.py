@@ -8,9 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatecast.covariates import Widths
+from gatecast.phases import PHASE_RATE
 from gatecast.scaling import (
     CANDIDATES,
     CHANNELS,
+    FARTHEST,
     FEATURES,
     FLOOR,
     INPUT_CHANNELS,
@@ -24,6 +26,7 @@ from gatecast.scaling import (
     Fixed,
     Running,
     ask,
+    change_rate,
     channels_for,
     features_for,
     fixed_from,
@@ -57,7 +60,9 @@ def channel(scaled, name):
 
 def arrays_of(scaled):
     moving = () if scaled.known is None else (*scaled.known.mean_JBT, *scaled.known.spread_JBT)
-    return [scaled.inputs_BTC, scaled.level_BT, scaled.scale_BT, scaled.last_BT, *scaled.newest_BT, *moving]
+    phases = [part for season in scaled.phases for part in season]
+    plain = [scaled.level_BT, scaled.scale_BT, scaled.last_BT, scaled.smooth_BT, scaled.slope_BT]
+    return [scaled.inputs_BTC, *plain, *phases, *moving]
 
 
 both_kinds = pytest.mark.parametrize("kind", KINDS)
@@ -94,7 +99,7 @@ def test_a_series_cut_short_is_scaled_as_the_whole_one(kind, seasons):
     more = Covariates(further, further)
     scaling = scaling_for(kind, seasons, values)
     whole = scale_series(values, scaling, more)
-    for end in (1, 2, 7, 128, 129, 333):
+    for end in (1, 2, 7, 64, 65, 128, 129, 333):
         short = scale_series(values[:, :end], scaling, more.until(end))
         for one, other in zip(arrays_of(short), arrays_of(whole), strict=True):
             np.testing.assert_allclose(one, other[:, :end], rtol=1e-6 if one.dtype == np.float32 else 1e-12, atol=1e-12)
@@ -174,6 +179,12 @@ def test_multiplying_a_series_multiplies_level_and_scale_and_leaves_the_inputs(k
     np.testing.assert_allclose(other.inputs_BTC, one.inputs_BTC, rtol=1e-6, atol=1e-6)
     np.testing.assert_allclose(other.level_BT, c * one.level_BT, rtol=1e-9, atol=1e-9 * c)
     np.testing.assert_allclose(other.scale_BT, c * one.scale_BT, rtol=1e-9)
+    np.testing.assert_allclose(other.smooth_BT, c * one.smooth_BT, rtol=1e-9, atol=1e-9 * c)
+    np.testing.assert_allclose(other.slope_BT, c * one.slope_BT, rtol=1e-9, atol=1e-9 * c)
+    origins, steps = np.array([60, 149]), np.arange(1, 65)
+    asked = [ask(scaled, np.array([0, 1]), origins, steps, seasons) for scaled in (one, other)]
+    assert np.array_equal(asked[0].available_NKA, asked[1].available_NKA)
+    np.testing.assert_allclose(asked[1].candidates_NKA, asked[0].candidates_NKA, rtol=1e-6, atol=1e-6)
 
 
 @both_kinds
@@ -246,11 +257,13 @@ def test_a_hidden_step_holds_level_and_scale_and_says_so(seasons):
     scaled = scale_series(values, Running(seasons))
     hidden = ~np.isfinite(values)
     after_first = hidden & (np.cumsum(~hidden, axis=1) > 0)
-    for held in (scaled.level_BT, scaled.scale_BT, scaled.last_BT):
+    middles = [phases.middle_BT for phases in scaled.phases]
+    for held in (scaled.level_BT, scaled.scale_BT, scaled.last_BT, scaled.smooth_BT, scaled.slope_BT, *middles):
         before = np.roll(held, 1, axis=1)
         assert np.array_equal(held[after_first], before[after_first])
     assert np.array_equal(channel(scaled, "observed") == 0, hidden)
-    for name in ("value", "change", "level_change", "season_change", "fast_scale", "slow_scale", "scale_to_size"):
+    quiet = ("value", "change", "level_change", "season_change", "fast_scale", "slow_scale", "scale_to_size")
+    for name in (*quiet, "smooth_gap", "season_surprise", "second_season_surprise"):
         assert not channel(scaled, name)[hidden].any()
     changed = np.isfinite(values[:, 1:]) & np.isfinite(values[:, :-1])
     assert np.array_equal(channel(scaled, "change_observed")[:, 1:] == 1, changed)
@@ -298,7 +311,8 @@ def test_level_and_scale_are_what_plain_loops_say(seasons, seed):
     for row in range(2):
         y = values[row]
         level, scale = 0.0, []
-        short, long = smoothed(differences(y, 1), scaling.rate), smoothed(differences(y, season), scaling.rate)
+        rate = change_rate(seasons)
+        short, long = smoothed(differences(y, 1), rate), smoothed(differences(y, season), rate)
         size = smoothed(np.abs(y), SIZE_RATE)
         started = np.cumsum(np.isfinite(differences(y, season))) > 0
         for t in range(len(y)):
@@ -308,6 +322,66 @@ def test_level_and_scale_are_what_plain_loops_say(seasons, seed):
             assert scaled.level_BT[row, t] == pytest.approx(level, rel=1e-12, abs=1e-12)
             scale.append(max(long[t] if started[t] else short[t], FLOOR * size[t]))
         np.testing.assert_allclose(scaled.scale_BT[row], scale, rtol=1e-12)
+
+
+def middle_of(y, t, season):
+    """The mean of the newest season as it was at the newest observed step up to t."""
+    seen = [u for u in range(t + 1) if math.isfinite(y[u])]
+    if not seen:
+        return math.nan
+    window = y[max(0, seen[-1] - season + 1) : seen[-1] + 1]
+    return float(np.mean(window[np.isfinite(window)]))
+
+
+def usual_of(y, t, season):
+    """How far above the mean of its season the phase of t usually is, as known at t."""
+    away = [y[u] - middle_of(y, u, season) for u in range(t % season, t + 1, season)]
+    return smoothed(away, PHASE_RATE)[-1] if np.isfinite(away).any() else math.nan
+
+
+@both_kinds
+@all_seasons
+@settings(max_examples=5, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_what_is_usual_is_what_plain_loops_say(kind, seasons, seed):
+    values = make_series(seed, batch=2, steps=100, missing=0.3)
+    scaling = scaling_for(kind, seasons, values)
+    scaled = scale_series(values, scaling)
+    surprise_names = ("season_surprise", "second_season_surprise")
+    for row, y in enumerate(values):
+        smooth = np.where(np.cumsum(np.isfinite(y)) > 0, smoothed(y, PHASE_RATE), math.nan)
+        np.testing.assert_allclose(scaled.smooth_BT[row], smooth, rtol=1e-12, atol=1e-12)
+        gap = np.where(np.isfinite(y), np.arcsinh((y - smooth) / scaled.scale_BT[row]), 0.0)
+        np.testing.assert_allclose(channel(scaled, "smooth_gap")[row], gap, rtol=1e-6, atol=1e-6)
+        for place, season in enumerate(seasons):
+            unit = scaled.scale_BT[row] if kind == "running" else np.full(100, scaling.season_changes[place])
+            middle = np.array([middle_of(y, t, season) for t in range(100)])
+            np.testing.assert_allclose(scaled.phases[place].middle_BT[row], middle, rtol=1e-12, atol=1e-12)
+            expected, surprise = np.full(100, math.nan), np.full(100, math.nan)
+            for t in range(100 if season > 1 else 0):
+                expected[t] = usual_of(y, t, season)
+                if t >= season:
+                    surprise[t] = (y[t] - middle[t] - expected[t - season]) / unit[t]
+            np.testing.assert_allclose(scaled.phases[place].usual_BT[row], expected, rtol=1e-9, atol=1e-9)
+            told = np.where(np.isfinite(surprise), np.arcsinh(surprise), 0.0)
+            np.testing.assert_allclose(channel(scaled, surprise_names[place])[row], told, rtol=1e-6, atol=1e-6)
+        if len(seasons) == 1:
+            assert not channel(scaled, "second_season_surprise").any()
+
+
+@both_kinds
+@all_seasons
+@few
+@given(seed=st.integers(0, 10_000))
+def test_the_slope_is_the_smoothed_change_over_the_season_once_there_is_one(kind, seasons, seed):
+    values = make_series(seed, missing=0.3)
+    scaled = scale_series(values, scaling_for(kind, seasons, values))
+    season, rate = seasons[0], change_rate(seasons)
+    for row, y in enumerate(values):
+        short, long = ([y[t] - y[t - lag] if t >= lag else math.nan for t in range(STEPS)] for lag in (1, season))
+        begun = np.cumsum(np.isfinite(long)) > 0
+        expected = np.where(begun, smoothed(long, rate) / season, smoothed(short, rate))
+        np.testing.assert_allclose(scaled.slope_BT[row], expected, rtol=1e-9, atol=1e-12)
 
 
 def test_the_features_of_a_known_future_column_are_what_plain_loops_say():
@@ -353,11 +427,87 @@ def test_the_seasonal_candidate_is_the_newest_observed_value_of_that_phase(seaso
                     assert scale == 0 or found == pytest.approx(there[-1], rel=1e-9, abs=1e-9)
 
 
+@both_kinds
+@all_seasons
+@few
+@given(seed=st.integers(0, 10_000))
+def test_the_other_candidates_are_what_is_smoothed_and_usual_and_the_trend(kind, seasons, seed):
+    values = make_series(seed, missing=0.4)
+    scaled = scale_series(values, scaling_for(kind, seasons, values))
+    rng = np.random.default_rng(seed)
+    rows, origins = rng.integers(0, 2, 6), rng.integers(0, STEPS, 6)
+    steps = np.array([1, 2, 7, 12, 13, 30, 64])
+    question = ask(scaled, rows, origins, steps, seasons)
+    level, scale = (part[rows, origins][:, None, None] for part in (scaled.level_BT, scaled.scale_BT))
+    found = np.where(question.available_NKA & (scale > 0), level + scale * question.candidates_NKA, math.nan)
+    for n, (row, origin) in enumerate(zip(rows, origins, strict=True)):
+        if scaled.scale_BT[row, origin] == 0:
+            continue
+        y = values[row, : origin + 1]
+        begun = np.isfinite(y).any()
+        expected = np.full((len(steps), 4), math.nan)
+        expected[:, 0] = smoothed(y, PHASE_RATE)[-1] if begun else math.nan
+        for place, season in enumerate(seasons, start=1):
+            for k, ahead in enumerate(steps if season > 1 else ()):
+                then = origin + ahead - math.ceil(ahead / season) * season
+                if then >= 0:
+                    expected[k, place] = middle_of(y, origin, season) + usual_of(y, then, season)
+        base = np.where(np.isfinite(expected[:, 1]), expected[:, 1], scaled.last_BT[row, origin])
+        seen = np.flatnonzero(np.isfinite(y))
+        expected[:, 3] = base + (steps + (origin - seen[-1] if begun else 0)) * scaled.slope_BT[row, origin]
+        limit = FARTHEST * scaled.scale_BT[row, origin]
+        expected = scaled.level_BT[row, origin] + np.clip(expected - scaled.level_BT[row, origin], -limit, limit)
+        np.testing.assert_allclose(found[n, :, 4:], expected, rtol=1e-9, atol=1e-9)
+    told = np.arcsinh(question.candidates_NKA[..., 4:])
+    assert np.array_equal(question.features_NKF[..., FEATURES - 4 : FEATURES], told)
+
+
+@both_kinds
+@all_seasons
+def test_which_candidates_are_there_is_told_by_three_features(kind, seasons):
+    """Smoothed value and trend are there where a newest value is, the usual of a phase where its newest value is."""
+    values = make_series(21, missing=0.6)
+    scaled = scale_series(values, scaling_for(kind, seasons, values))
+    rows, origins = np.repeat([0, 1], STEPS), np.tile(np.arange(STEPS), 2)
+    question = ask(scaled, rows, origins, np.arange(1, 65), seasons)
+    newest, first, second = (question.features_NKF[..., place] == 1 for place in (3, 4, 5))
+    expected = [np.ones_like(newest), newest, first, second, newest, first, second, newest]
+    assert np.array_equal(question.available_NKA, np.stack(expected, axis=-1))
+    assert not newest.all() and (seasons == (1,) or not first.all())
+
+
+def test_an_absurd_value_leaves_no_candidate_beyond_reach():
+    values = np.random.default_rng(0).normal(size=(1, 400))
+    values[:, 30] = 1e12
+    scaled = scale_series(values, Running((7,)))
+    rows, origins = np.zeros(400, np.int64), np.arange(400)
+    question = ask(scaled, rows, origins, np.arange(1, 65), (7,))
+    assert np.abs(question.candidates_NKA).max() == FARTHEST
+    assert np.isfinite(question.features_NKF.astype(np.float32)).all()
+
+
+def test_on_a_line_the_trend_goes_on_and_on_a_season_the_usual_comes_again():
+    steps, last = np.arange(1, 40), 1199  # long enough to forget the first season, which had no mean of its own yet
+
+    def found(series, seasons, candidate):
+        scaled = scale_series(series[None], Running(seasons))
+        question = ask(scaled, np.array([0]), np.array([last]), steps, seasons)
+        return scaled.level_BT[0, last] + scaled.scale_BT[0, last] * question.candidates_NKA[0, :, candidate]
+
+    line, wave = np.arange(last + 1.0), 5 + np.tile([3.0, -1.0, 0.0, -2.0], 300)
+    for seasons in ((1,), (7,)):
+        np.testing.assert_allclose(found(line, seasons, 7), last + steps, rtol=1e-9)
+    for candidate in (2, 5, 7):
+        np.testing.assert_allclose(found(wave, (4,), candidate), wave[(last + steps) % 4], rtol=1e-9)
+    missed = channel(scale_series(wave[None], Running((4,))), "season_surprise")[0]
+    assert np.abs(missed[4:8]).max() > 0.1 and np.abs(missed[-4:]).max() < 1e-6
+
+
 def test_a_second_season_is_not_offered_where_there_is_none():
     values = make_series(11)
-    for seasons, offered in (((1,), [True, True, False, False]), ((7,), [True, True, True, False])):
+    for seasons, offered in (((1,), [0, 1, 4, 7]), ((7,), [0, 1, 2, 4, 5, 7]), ((7, 28), range(CANDIDATES))):
         question = ask(scale_series(values, Running(seasons)), np.array([0]), np.array([120]), np.arange(1, 9), seasons)
-        assert question.available_NKA.all((0, 1)).tolist() == offered
+        assert np.flatnonzero(question.available_NKA.all((0, 1))).tolist() == list(offered)
 
 
 # ------------------------------------------------------------------------------------------- one absurd value
@@ -418,6 +568,6 @@ def test_the_steps_ahead_are_described_without_the_series():
         question_from(np.full((1, 3, CANDIDATES), size), (np.array([0.0]), np.array([1.0])), np.array([1, 7, 64]), (7,))
         for size in (1.0, 2.0)
     )
-    assert np.array_equal(one.features_NKF[..., 6:], other.features_NKF[..., 6:])
+    assert np.array_equal(one.features_NKF[..., 6:14], other.features_NKF[..., 6:14])
     assert one.features_NKF[0, 1, 8:10] == pytest.approx([0, 1], abs=1e-12)  # a whole season ahead: the same phase
     assert np.array_equal(one.path_KJ, other.path_KJ)

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from gatecast.config import MEDIAN, QUANTILES, NetworkConfig, RunConfig, TrainingConfig
 from gatecast.covariates import Column, Widths
 from gatecast.errors import SettingsError
-from gatecast.modelfile import Model
+from gatecast.modelfile import Model, to_format_3
 from gatecast.network import Network, export
 from gatecast.predictor import full_sequence, predict_many, read_series
 from gatecast.runtime import weights_from_arrays
@@ -20,7 +20,7 @@ from gatecast.scaling import Covariates, Running, fixed_from, scaling_from
 from gatecast.stream import Stream
 
 GOLDEN = Path(__file__).parent / "golden"
-SEASONS = ((1,), (7,), (4, 28))
+SEASONS = ((1,), (7,), (4, 28), (12, 24))
 KINDS = ("running", "fixed")
 DIRECT = 16
 
@@ -75,8 +75,26 @@ def test_the_state_of_a_stream_is_that_of_one_pass(kind, seasons, inputs):
     for t, stream in streamed(model, values, further):
         assert stream._level == pytest.approx(scaled.level_BT[0, t], rel=1e-12, abs=1e-12)
         assert stream._scale == pytest.approx(scaled.scale_BT[0, t], rel=1e-12, abs=1e-12)
+        assert stream._slope == pytest.approx(scaled.slope_BT[0, t], rel=1e-9, abs=1e-12)
+        if np.isfinite(values[: t + 1]).any():
+            assert stream._smooth.value == pytest.approx(scaled.smooth_BT[0, t], rel=1e-12)
+        for season, phases in zip(stream._seasons, scaled.phases, strict=True):
+            at = t % season.length
+            told = [season.newest[at], season.middle, season.usual[at]]
+            np.testing.assert_allclose(told, [part[0, t] for part in phases], rtol=1e-12, atol=1e-12)
         # an input is float32: the last bit of one may differ, and nearly never does
         np.testing.assert_allclose(stream._h_ND[0], h_STD[0, t], rtol=0, atol=1e-6)
+
+
+@every_kind
+@every_season
+def test_every_channel_of_a_stream_is_that_of_one_pass(kind, seasons):
+    model, values = make_model(kind, seasons), make_series(5)
+    stream, scaled = Stream(model), read_series(model, values[None])[0]
+    made = np.array([stream._scale_step(value) for value in values])
+    if (kind, len(seasons)) == ("running", 2):
+        assert np.abs(made).max(axis=0).all()  # every channel says something
+    np.testing.assert_allclose(made, scaled.inputs_BTC[0], rtol=1e-6, atol=1e-6)
 
 
 @every_kind
@@ -131,17 +149,18 @@ def golden_stream(version, name, row):
         arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is not a dict)
         scaling = scaling_from(json.loads(file.metadata()[name]))
     past_PT = arrays["further_PBT" if version == "v1" else "past_PBT"][:, row]
-    known_JT = arrays["known_JBT"][:, row] if version == "v2" else np.zeros((0, 48 + 64))
-    static_G = arrays["static_GB"][:, row] if version == "v2" else np.zeros(0)
+    known_JT = arrays["known_JBT"][:, row] if version != "v1" else np.zeros((0, 48 + 64))
+    static_G = arrays["static_GB"][:, row] if version != "v1" else np.zeros(0)
     roles = {"past": past_PT, "known": known_JT, "static": static_G}
     columns = tuple(Column(f"{role} {place}", role) for role, part in roles.items() for place in range(len(part)))
     named = {key.removeprefix("weights."): part for key, part in arrays.items() if key.startswith("weights.")}
     config = RunConfig(training=TrainingConfig(horizon=8))
-    model = Model(weights_from_arrays(named), scaling, config, arrays["widening_KQ"], columns)
+    weights = weights_from_arrays(named) if version == "v3" else to_format_3(weights_from_arrays(named))
+    model = Model(weights, scaling, config, arrays["widening_KQ"], columns)
     return Stream(model, static_G), arrays["values_BT"][row], past_PT, known_JT, arrays[f"{name}.forecast_SHQ"][row]
 
 
-@pytest.mark.parametrize("version", ["v1", "v2"])
+@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
 @pytest.mark.parametrize("name", ["running", "running_no_season", "fixed"])
 def test_a_stream_gives_the_golden_forecasts(version, name):
     for row in range(2):
@@ -153,7 +172,7 @@ def test_a_stream_gives_the_golden_forecasts(version, name):
 
 
 def test_known_values_of_another_shape_than_the_horizon_are_refused():
-    stream, *_, known_JT, _ = golden_stream("v2", "running", 0)
+    stream, *_, known_JT, _ = golden_stream("v3", "running", 0)
     for given_HJ in (None, known_JT[:, :20], known_JT[:, :19].T, known_JT[:1, :20].T):
         with pytest.raises(
             SettingsError, match=r"reads 2 column\(s\) in advance; give their 20 next values, \(20, 2\)"
@@ -162,7 +181,7 @@ def test_known_values_of_another_shape_than_the_horizon_are_refused():
 
 
 def test_static_numbers_of_another_count_are_refused():
-    stream, *_ = golden_stream("v2", "running", 0)
+    stream, *_ = golden_stream("v3", "running", 0)
     for given_G in ((), (1.0, 2.0)):
         with pytest.raises(SettingsError, match=rf"reads 1 static number\(s\), {len(given_G)} are given"):
             Stream(stream._model, given_G)
@@ -230,7 +249,7 @@ def test_an_absurd_value_leaves_no_trace_in_the_level_of_a_stream():
     struck = values.copy()
     struck[20] = 1e300
     (*_, (_, clean)), (*_, (_, hit)) = streamed(model, values), streamed(model, struck)
-    assert hit._level == clean._level
+    assert hit._level == clean._level == clean._seasons[0].middle
     assert np.isfinite(hit.forecast(40)).all()
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from gatecast.sources import load
     from gatecast.stream import Stream
     from gatecast.windows import split_steps
+    from gatecast.zeroshot import ZeroShot
 
 __version__ = "0.1.0"
 
@@ -32,6 +33,7 @@ _HOMES = {
     "RunConfig": "config",
     "Stream": "stream",
     "TrainingConfig": "config",
+    "ZeroShot": "zeroshot",
     "backtest": "judging",
     "check": "doctor",
     "forecast": "forecasts",
@@ -53,6 +55,7 @@ __all__ = [
     "RunConfig",
     "Stream",
     "TrainingConfig",
+    "ZeroShot",
     "backtest",
     "check",
     "forecast",

@@ -216,7 +216,9 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
 def forecast(  # noqa: PLR0913, PLR0917 (one parameter per option)
     data: MaybeData = None,
     horizon: Annotated[int | None, typer.Option(help="steps to forecast beyond the end of the data")] = None,
-    model: Annotated[str | None, typer.Option(help="a model file written by gatecast run")] = None,
+    model: Annotated[
+        str | None, typer.Option(help="a model file written by gatecast run; without it the shipped weights forecast")
+    ] = None,
     level: Annotated[
         list[int] | None,
         typer.Option(help="interval level in percent: 20, 40, 60, 80, 90 or 95; may be given again (80 and 95)"),
@@ -238,7 +240,7 @@ def forecast(  # noqa: PLR0913, PLR0917 (one parameter per option)
     out: Annotated[Path | None, typer.Option(help="write a CSV or Parquet file instead of printing")] = None,
     as_json: Json = False,
 ) -> None:
-    """Forecast beyond the end of the data with a trained model, with dates and intervals in the data's own units."""
+    """Forecast beyond the end of the data, at once or with a trained model, with dates and intervals."""
     given = {
         "data": {
             "source": data,
@@ -352,8 +354,6 @@ def forecast_and_show(settings: RunConfig, *, out: Path | None = None, as_json: 
     asked, data = settings.forecast, settings.data
     if asked.horizon is None:
         raise SettingsError("no horizon given; say how many steps to forecast with --horizon")
-    if asked.model is None:
-        raise SettingsError("no model given; name a file written by gatecast run with --model")
     if out is not None:
         check_ending(out)
     with warnings.catch_warnings(record=True) as caught:

@@ -109,7 +109,9 @@ class TrainingConfig(_Settings):
 class ForecastConfig(_Settings):
     """A forecast beyond the end of the data."""
 
-    model: str | None = Field(default=None, description="a model file written by gatecast run")
+    model: str | None = Field(
+        default=None, description="a model file written by gatecast run; without it the shipped weights forecast"
+    )
     horizon: int | None = Field(default=None, ge=1, description="steps to forecast beyond the end of the data")
     level: tuple[int, ...] = Field(default=(80, 95), description="interval levels in percent")
     future: str | None = Field(default=None, description="a table with the future of the columns known in advance")

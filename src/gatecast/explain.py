@@ -97,7 +97,7 @@ def architecture_lines(outcome: Outcome) -> list[str]:
         f"head       {weights.units} + {head.question_FE.shape[0]} → {head.bias_E.size} → {weights.units}: "
         f"{hidden:,} weights, shared by all steps ahead",
         f"out        {weights.units} → {OUTPUTS}: {head.out_DO.size + head.out_bias_O.size:,} weights "
-        "(mixture of level and last values, correction, width of the intervals)",
+        "(mixture of level, last, usual and trend, correction, width of the intervals)",
         f"path       {weights.units} → {PATH}: {head.path_DJ.size + head.path_bias_J.size:,} weights "
         "(a smooth curve over the steps ahead, linear in the state)",
         f"in all     {weights.size:,} weights; none of their shapes depends on season or horizon",

@@ -2,61 +2,32 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import UTC, datetime
-from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from gatecast import __version__, predictor
-from gatecast.columns import WIDE
-from gatecast.config import MEDIAN, QUANTILES, DataConfig, NetworkConfig, RunConfig, TrainingConfig
-from gatecast.covariates import Column, Role, learn_column
-from gatecast.errors import DataError, OutsideTraining, SettingsError
+from gatecast import predictor
+from gatecast.cards import About, card_of, data_of, learn_columns
+from gatecast.config import NetworkConfig, TrainingConfig
+from gatecast.errors import OutsideTraining, SettingsError
+from gatecast.fitting import Fitted, Series, Wishes, columns_to_tune, fit_model, tune_model
 from gatecast.frames import forecast_table
-from gatecast.frequency import Frequency, season_lengths
 from gatecast.future import read_future
 from gatecast.modelfile import Model, load_model, save_model
 from gatecast.panel import Panel, panel_from_frame
 from gatecast.predictor import WHAT_IF, as_arrays, change_future, forecast_panel, outside_training, require_columns
-from gatecast.rows import OTHER
-from gatecast.runtime import weights_from_arrays
-from gatecast.scaling import Floats, Running, Scaling, fixed_from
+from gatecast.scaling import Floats
+from gatecast.seasons import found_season
 from gatecast.store import open_store
-from gatecast.supply import MemoryPlanes, Part, Planes, Supply
-from gatecast.training import Progress, Trained, batch_for, train, updates_for
+from gatecast.supply import MemoryPlanes, Planes
+from gatecast.training import Progress
+from gatecast.zeroshot import shipped
 
-CLEARLY = 0.9  # share of the running scaling's validation loss below which the fixed one is chosen
-RACE = 5  # when the scaling is to be chosen, each is given a fifth of the updates first
-POOLS = (1, 2, 5, 13, 33)  # steps ahead whose intervals are checked together, from each to before the next
-NARROWEST = 0.5  # share of its width that an interval of a panel keeps at least
-LEAST_UPDATES = 100  # when a panel is trained again
-MOST_ASKED = 8192  # origins of all series at which they are checked
-FAR, RUN_ON_ORIGINS = 4, 24  # direct horizons that are checked, and the origins that are run on for it
-
-
-class Fitted(NamedTuple):
-    """How a fit went, beside the model itself."""
-
-    trained: Trained
-    race: dict[str, float]  # validation loss of each scaling tried, empty when it was given
-    training: int
-    validation: int
-
-
-class About(NamedTuple):
-    """What is known of the series beside their numbers."""
-
-    frequency: Frequency
-    columns: tuple[Column, ...]
-    data: DataConfig  # what the columns are called in the user's table
-    card: dict[str, Any]
+__all__ = ["About", "Fitted", "LSTMForecaster", "card_of", "data_of", "learn_columns"]
 
 
 class LSTMForecaster:
@@ -110,15 +81,55 @@ class LSTMForecaster:
             SettingsError: a named column is not there.
             DataError: the table cannot be forecast as it is; the message says where.
         """
-        panel = (
-            table
-            if isinstance(table, Panel)
-            else panel_from_frame(
-                table, time=time, target=target, series_id=series_id, inputs=inputs, known=known, static=static
-            )
-        )
+        panel = _panel_of(table, time, target, series_id, (inputs, known, static))
+        self.fit_panel(panel, self._validation_steps(panel.lengths))
         self._like = None if isinstance(table, Panel) else table
-        return self.fit_panel(panel, self._validation_steps(panel.lengths))
+        return self
+
+    def fine_tune(
+        self,
+        table: Any,
+        *,
+        time: str | None = None,
+        target: str | Sequence[str] | None = None,
+        series_id: str | None = None,
+        inputs: Sequence[str] = (),
+        known: Sequence[str] = (),
+        static: Sequence[str] = (),
+    ) -> Self:
+        """Adapt the model that was fitted or loaded to a table's series; without one, the first shipped network.
+
+        The network keeps its shape and what it has learned, and goes on learning, gently and not for long; ``fit``
+        starts from nothing.  The table has the columns that the model reads and no others: for a shipped network the
+        target alone.  The seasons are those of the table, found in the numbers where its times are plain ones.
+
+        Args:
+            table: any data frame narwhals knows, or a panel; this and the following as for ``fit``.
+            time: its time column.
+            target: the column to forecast, or several.
+            series_id: the column that names the series.
+            inputs: further columns, known up to now only.
+            known: columns known in advance.
+            static: columns that stay the same for a series.
+
+        Raises:
+            SettingsError: a named column is not there, the model reads other columns, its scaling is fixed, or a
+                network of another shape is asked for.
+            DataError: the table cannot be forecast as it is; the message says where.
+        """
+        panel = _panel_of(table, time, target, series_id, (inputs, known, static))
+        start: Model = getattr(self, "model_", None) or shipped()[0]
+        columns, validation = columns_to_tune(start, panel), self._validation_steps(panel.lengths)
+        wishes = self._wishes()
+        if wishes.season_length is None and panel.frequency.unit == "numbers":
+            wishes = wishes._replace(season_length=(found_season(panel, validation),))
+        about = About(panel.frequency, columns, data_of(panel), card_of(panel))
+        series = Series(MemoryPlanes(panel, columns), about, validation)
+        model, fitted = tune_model(start, series, wishes)
+        self._forget()
+        self.model_, self.fitted_ = model, fitted
+        self._panel, self._like = panel, None if isinstance(table, Panel) else table
+        return self
 
     def fit_folder(  # noqa: PLR0913 (the choice of columns, as keywords)
         self,
@@ -190,39 +201,8 @@ class LSTMForecaster:
         Raises:
             DataError: no series is long enough to train on.
         """
-        shape, config = self.network or NetworkConfig(), self.training or TrainingConfig()
-        longest = int(planes.lengths.max()) - validation_steps
-        seasons = self.season_length or self._usable(season_lengths(about.frequency), longest)
-        config = config.model_copy(update={"horizon": _reachable(config.horizon, planes.lengths - validation_steps)})
-        reach = config.context + config.horizon
-        supply = Supply(planes, validation_steps, reach, max(seasons))
-        known = supply.known
-        if longest < 10 or known < 10:
-            raise DataError(
-                f"the training part has {known} values; at least 10 are needed "
-                f"before the {validation_steps} validation steps"
-            )
-        scaling, race = self._choose_scaling(supply, seasons, (shape, config))
-        trained = train(supply, scaling, (shape, config), progress)
-        weights = weights_from_arrays(trained.arrays)
-        batch = config.batch or batch_for(supply)
-        settings = RunConfig(
-            data=about.data.model_copy(update={"season_length": seasons}),
-            network=shape,
-            training=config.model_copy(
-                update={"scaling": scaling.as_dict()["kind"], "updates": trained.planned, "batch": batch}
-            ),
-        )
-        plain = Model(weights, scaling, settings, None, about.columns)
-        widening_KQ = widen(plain, supply.judged(), _pooled if supply.series == 1 else _pooled_sides)
-        if supply.series > 1 and config.retrain and trained.best_update and not trained.interrupted:
-            everything = Supply(planes, 1, reach, max(seasons))
-            trained = _trained_again(everything, scaling, (shape, settings.training), trained, progress)
-            plain = replace(plain, weights=weights_from_arrays(trained.arrays))
-            widening_KQ = np.sqrt(widening_KQ)  # half the way: it has now learned from what it was checked on
-        card = {**make_card(trained), "data": about.card}
-        self.model_ = replace(plain, widening_KQ=widening_KQ, card=card)
-        self.fitted_ = Fitted(trained, race, longest, validation_steps)
+        series = Series(planes, about, validation_steps)
+        self.model_, self.fitted_ = fit_model(series, self._wishes(), progress)
         return self
 
     def predict(self, horizon: int, level: Sequence[int] = (), future: Any = None) -> Any:
@@ -297,6 +277,9 @@ class LSTMForecaster:
         self._forget()
         return self
 
+    def _wishes(self) -> Wishes:
+        return Wishes(self.network, self.training, self.season_length)
+
     def _model(self, asked: str) -> Model:
         model: Model | None = getattr(self, "model_", None)
         if model is None:
@@ -328,198 +311,18 @@ class LSTMForecaster:
     def _kind(self) -> Any:
         return getattr(self, "_like", None)
 
-    @staticmethod
-    def _usable(seasons: tuple[int, ...], training: int) -> tuple[int, ...]:
-        """The seasons of which the training part holds at least two."""
-        return tuple(season for season in seasons if 2 * season <= training) or (1,)
 
-    def _choose_scaling(
-        self, supply: Supply, seasons: tuple[int, ...], configs: tuple[NetworkConfig, TrainingConfig]
-    ) -> tuple[Scaling, dict[str, float]]:
-        """The scaling asked for; for ``auto`` the fixed one only if its short training is clearly better.
-
-        A fixed level and scale know no other range than that of the training part.
-        """
-        shape, config = configs
-        if config.scaling == "running" or (config.scaling == "auto" and supply.series > 1):
-            return Running(seasons), {}  # one level and scale cannot serve many series
-        part = supply.pool(np.random.default_rng(config.seed))
-        fixed = fixed_from(part.values_ST[:, : part.training], seasons)
-        if config.scaling == "fixed":
-            return fixed, {}
-        offered: dict[str, Scaling] = {"running": Running(seasons), "fixed": fixed}
-        updates = config.updates if config.updates is not None else updates_for(supply.steps)
-        short = config.model_copy(update={"updates": updates // RACE})
-        race = {}
-        for kind, scaling in offered.items():
-            trained = train(supply, scaling, (shape, short))
-            race[kind] = trained.validation
-            if trained.interrupted:
-                break
-        clearly = race.get("fixed", np.inf) < CLEARLY * race["running"]
-        return offered["fixed" if clearly else "running"], race
-
-
-def _reachable(horizon: int, lengths: NDArray[np.int64]) -> int:
-    """Steps ahead that can be learned: a panel's must be seen in a good part of its series."""
-    most = int(lengths.max()) - 2 if len(lengths) == 1 else int(np.quantile(lengths, 0.75)) // 2
-    return max(1, min(horizon, most))
-
-
-def _trained_again(
-    everything: Supply,
-    scaling: Scaling,
-    configs: tuple[NetworkConfig, TrainingConfig],
-    first: Trained,
-    progress: Callable[[Progress], None] | None,
-) -> Trained:
-    """A panel's network trained on all of its steps, as long as the validation part found to be best."""
-    shape, config = configs
-    updates = max(min(LEAST_UPDATES, first.planned), first.best_update)
-
-    def report(step: Progress) -> None:
-        if progress is not None:
-            progress(step._replace(update=first.updates + step.update, updates=first.updates + step.updates))
-
-    again = train(everything, scaling, (shape, config.model_copy(update={"updates": updates})), report, choose=False)
-    if again.interrupted:
-        return first._replace(interrupted=True)
-    return again._replace(validation=first.validation, history=first.history, planned=first.planned)
-
-
-Pooled = Callable[[Floats, Floats, Sequence[int]], Floats]
-
-
-def widen(model: Model, part: Part, pooled: Pooled) -> Floats:
-    """Factors (K, Q) on the distance from the median that make the intervals hold on the validation part.
-
-    Per level, the conformal quantile of (truth - median) / (quantile - median) over the validation origins, pooled over
-    neighbouring steps ahead (split conformal: Vovk et al. 2005; Romano et al. 2019).  For one series per side and never
-    below 1: an interval is widened where needed and never narrowed.  For a panel both sides together, and either way:
-    there are series enough to tell, and a side alone would make up for a median that is off.
-
-    Beyond the direct horizon a few origins are run on over hidden steps, as far as the validation part and four direct
-    horizons reach.
-    """
-    values_ST, training, more = part
-    total, direct = values_ST.shape[1], model.direct_horizon
-    rows = np.unique(np.linspace(0, len(values_ST) - 1, min(256, len(values_ST))).round().astype(np.int64))
-    values_ST, more = values_ST[rows], None if more is None else more.rows(rows)
-
-    def truths(origins: NDArray[np.int64], horizon: int) -> Floats:
-        ahead = origins[:, None] + np.arange(1, horizon + 1)
-        return np.where(ahead < total, values_ST[:, np.minimum(ahead, total - 1)], np.nan)
-
-    count = max(2, min(MOST_ASKED // len(values_ST), 512, total - training))
-    origins = np.unique(np.linspace(training - 1, total - 2, count).round().astype(np.int64))
-    near = min(direct, total - training)
-    made = predictor.predict_many(model, values_ST, origins, near, more)
-    edges = [pool for pool in POOLS if pool <= near] + [near + 1]
-    factors = pooled(truths(origins, near), made, edges)
-    reach = min(FAR * direct, total - training - FAR)
-    if near < direct or reach <= direct:
-        return factors
-    origins = np.unique(np.linspace(training - 1, total - 1 - reach, RUN_ON_ORIGINS).round().astype(np.int64))
-    few = slice(0, max(1, RUN_ON_ORIGINS // len(values_ST)))
-    made = predictor.predict_many(model, values_ST[few], origins, reach, None if more is None else more.rows(few))
-    edges = [*range(direct + 1, reach + 1, direct), reach + 1]
-    beyond = pooled(truths(origins, reach)[few], made, edges)[direct:]
-    beyond[:, MEDIAN:] = np.maximum.accumulate(beyond[:, MEDIAN:], axis=1)  # so few origins may say an outer one less
-    beyond[:, MEDIAN::-1] = np.maximum.accumulate(beyond[:, MEDIAN::-1], axis=1)
-    return np.concatenate([factors, beyond])
-
-
-def _pooled(truth_SOH: Floats, quantiles_SOHQ: Floats, edges: Sequence[int]) -> Floats:
-    """The factors (H, Q) for steps ahead pooled between ``edges``, which count from 1."""
-    factors = np.ones(quantiles_SOHQ.shape[2:])
-    for begin, end in pairwise(edges):
-        part = slice(begin - 1, end - 1)
-        error = truth_SOH[:, :, part] - quantiles_SOHQ[:, :, part, MEDIAN]
-        for place, asked in enumerate(QUANTILES):
-            away = quantiles_SOHQ[:, :, part, place] - quantiles_SOHQ[:, :, part, MEDIAN]
-            known = np.isfinite(error) & (away != 0)
-            if place == MEDIAN or not known.any():
-                continue
-            count = max(1, int(known.sum()) // (end - begin))  # neighbouring steps ahead are not independent
-            hold = min(1.0, max(asked, 1 - asked) * (count + 1) / count)
-            factors[part, place] = max(1.0, float(np.quantile(error[known] / away[known], hold)))
-    return factors
-
-
-def _pooled_sides(truth_SOH: Floats, quantiles_SOHQ: Floats, edges: Sequence[int]) -> Floats:
-    """The factors (H, Q) for both sides of every interval together."""
-    factors = np.ones(quantiles_SOHQ.shape[2:])
-    for begin, end in pairwise(edges):
-        part = slice(begin - 1, end - 1)
-        median = quantiles_SOHQ[:, :, part, MEDIAN]
-        error = truth_SOH[:, :, part] - median
-        for low in range(MEDIAN):
-            high = len(QUANTILES) - 1 - low
-            away = np.where(
-                error < 0, median - quantiles_SOHQ[:, :, part, low], quantiles_SOHQ[:, :, part, high] - median
-            )
-            known = np.isfinite(error) & (away > 0)
-            if known.any():
-                count = max(1, int(known.sum()) // (end - begin))
-                hold = min(1.0, (1 - 2 * QUANTILES[low]) * (count + 1) / count)
-                factor = float(np.quantile(np.abs(error[known]) / away[known], hold))
-                factors[part, low] = factors[part, high] = max(factor, NARROWEST)
-    return factors
-
-
-def learn_columns(panel: Panel, validation_steps: int) -> tuple[Column, ...]:
-    """What the training part says about the columns beside the target."""
-    until = np.repeat(np.maximum(panel.lengths - validation_steps, 1), panel.lengths)
-    trained = np.arange(len(panel.values)) - np.repeat(panel.offsets[:-1], panel.lengths) < until
-    columns: list[Column] = []
-    tables: dict[Role, dict[str, Floats]] = {"past": panel.inputs, "known": panel.known, "static": panel.static}
-    for role, table in tables.items():
-        for name, column in table.items():
-            seen = column if role == "static" else column[trained]
-            columns.append(learn_column(name, role, seen, panel.categories.get(name)))
-    return tuple(columns)
-
-
-def data_of(panel: Panel) -> DataConfig:
-    """What the columns are called in the user's table, as settings."""
-    inputs, static = tuple(panel.inputs), tuple(panel.static)
-    target: str | tuple[str, ...] = panel.names.y
-    if f"{OTHER} 1" in inputs:
-        target = panel.categories["target"]
-        inputs = tuple(name for name in inputs if not name.startswith(OTHER))
-        static = tuple(name for name in static if name != "target")
-    wide = panel.names.y == WIDE and len(panel) > 1
-    series_id = panel.names.unique_id if len(panel) > 1 and not wide else None
-    return DataConfig(
-        target=target, series_id=series_id, inputs=inputs, known=tuple(panel.known), static=static, wide=wide
+def _panel_of(
+    table: Any,
+    time: str | None,
+    target: str | Sequence[str] | None,
+    series_id: str | None,
+    beside: tuple[Sequence[str], Sequence[str], Sequence[str]],
+) -> Panel:
+    """A table as a panel; ``beside`` names its inputs, and its known and static columns."""
+    if isinstance(table, Panel):
+        return table
+    inputs, known, static = beside
+    return panel_from_frame(
+        table, time=time, target=target, series_id=series_id, inputs=inputs, known=known, static=static
     )
-
-
-def card_of(panel: Panel) -> dict[str, Any]:
-    """What a model file says of its data: fingerprint, dates and range."""
-    digest = hashlib.sha256(np.ascontiguousarray(panel.values).tobytes()).hexdigest()[:16]
-    return {
-        "series": len(panel),
-        "steps": int(panel.lengths.sum()),
-        "first": str(panel.times.min()),
-        "last": str(panel.times.max()),
-        "frequency": panel.frequency.name,
-        "lowest": float(np.nanmin(panel.values)),
-        "highest": float(np.nanmax(panel.values)),
-        "fingerprint": digest,
-    }
-
-
-def make_card(trained: Trained) -> dict[str, Any]:
-    """What a model file says of itself: the course of training, and the versions."""
-    return {
-        "training": {
-            "updates": trained.updates,
-            "best_update": trained.best_update,
-            "validation_loss": trained.validation,
-            "path_refitted": trained.readout,
-            "interrupted": trained.interrupted,
-        },
-        "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"gatecast": __version__, "numpy": np.__version__},
-    }

@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 
 from gatecast.columns import WIDE, Columns
+from gatecast.config import DIRECT_HORIZON
 from gatecast.errors import DataError, OutsideTraining, SettingsError
 from gatecast.frames import forecast_table
+from gatecast.frequency import season_lengths
 from gatecast.future import read_future
 from gatecast.modelfile import Model, load_model
-from gatecast.opening import open_table
+from gatecast.opening import Opened, open_table
 from gatecast.panel import Panel
 from gatecast.predictor import (
     WHAT_IF,
@@ -26,13 +28,15 @@ from gatecast.predictor import (
     require_columns,
     unlike_training,
 )
+from gatecast.seasons import seasons_in_words
 from gatecast.tablefiles import read_table
+from gatecast.zeroshot import NAME, ZeroShot
 
 
 def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
     table: Any,
     horizon: int,
-    model: Model | str | Path,
+    model: Model | str | Path | None = None,
     *,
     level: Sequence[int] = (80, 95),
     future: Any = None,
@@ -46,12 +50,16 @@ def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
     fix: Sequence[str] = (),
     note: Callable[[str], None] | None = None,
 ) -> Any:
-    """Return the next ``horizon`` steps of every series: unique_id, ds, LSTM, LSTM-lo-80, LSTM-hi-80 …
+    """Return the next ``horizon`` steps of every series: unique_id, ds, ZeroShot, ZeroShot-lo-80, ZeroShot-hi-80 …
+
+    Without a model nothing is trained: the shipped weights forecast any series at once.  A model's columns are called
+    LSTM instead.
 
     Args:
         table: a frame, numbers, a named set, or the path of a file or folder; it is not changed.
         horizon: steps ahead.
-        model: a trained model, or the file it was saved in; it knows which columns it reads.
+        model: a trained model, or the file it was saved in; it knows which columns it reads.  None takes the shipped
+            weights, which read the target alone.
         level: interval levels in percent.
         future: for a model that reads columns in advance, a table (or its path) of their values.
         what_if: changes of columns known in advance, ``{"price": 9.9}`` or ``["price=9.9", "price*=1.1"]``: what then
@@ -75,6 +83,10 @@ def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
     """
     if horizon < 1:
         raise SettingsError(f"a horizon of {horizon} forecasts nothing; give 1 or more steps")
+    if model is None:
+        chosen = Columns(time, target, series_id, wide=wide, zone=zone)
+        opened = open_table(table, chosen, frequency=frequency, fix=fix)
+        return _zero_shot(opened, horizon, (future, what_if), level, note)
     trained = model if isinstance(model, Model) else load_model(Path(model))
     reads = trained.config.data
     asked = Columns(time, target, series_id, reads.inputs, reads.known, reads.static, wide, zone)
@@ -97,6 +109,30 @@ def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
         _warn(outside_training(trained, panel, changed))
         made[WHAT_IF] = forecast_panel(trained, panel, horizon, changed)
     return forecast_table(panel, made, level, opened.like)
+
+
+def _zero_shot(
+    opened: Opened, horizon: int, asked: tuple[Any, Any], level: Sequence[int], note: Callable[[str], None] | None
+) -> Any:
+    """What the shipped weights make of the series."""
+    future, what_if = asked
+    if future is not None or what_if:
+        name = "what if" if what_if else "future"
+        raise SettingsError(
+            f"{name}: without a model the shipped weights forecast, and they read no columns beside the target; "
+            "train one with gatecast run --known COLUMN, and name it with --model"
+        )
+    usual = season_lengths(opened.panel.frequency)
+    forecaster = ZeroShot(season_length=None if opened.season_length == usual else opened.season_length)
+    if note is not None:
+        for sentence in (*opened.mended, *seasons_in_words(opened.panel, forecaster.season_length)):
+            note(sentence)
+        if horizon > DIRECT_HORIZON:
+            note(
+                f"the shipped weights were trained for {DIRECT_HORIZON} steps ahead; beyond them they run on without "
+                "looking, and their intervals are checked less"
+            )
+    return forecast_table(opened.panel, {NAME: forecaster.forecast_panel(opened.panel, horizon)}, level, opened.like)
 
 
 def _other_target(trained: str | Sequence[str] | None, asked: str | Sequence[str] | None, panel: Panel) -> list[str]:

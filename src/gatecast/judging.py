@@ -24,11 +24,13 @@ from gatecast.opening import open_table
 from gatecast.panel import Panel
 from gatecast.rolling import Backtest, Note, Plan, roll
 from gatecast.volatility import EWMA, GARCH, HAR
+from gatecast.zeroshot import ZeroShot
 
 __all__ = ["CHEAP", "NAMED", "Backtest", "backtest"]
 
 NAMED: dict[str, Callable[[tuple[int, ...]], Any]] = {  # from the steps per season; () follows from the frequency
     "LSTM": lambda seasons: LSTMForecaster(season_length=seasons or None),
+    "ZeroShot": lambda seasons: ZeroShot(season_length=seasons or None),
     "LastValue": lambda seasons: LastValue(),
     "Drift": lambda seasons: Drift(),
     "SeasonalNaive": lambda seasons: SeasonalNaive(),
@@ -41,6 +43,7 @@ NAMED: dict[str, Callable[[tuple[int, ...]], Any]] = {  # from the steps per sea
     "EWMA": lambda seasons: EWMA(),
     "HAR": lambda seasons: HAR(),
 }
+FINDING = ("LSTM", "ZeroShot")  # they find seasons themselves that they are not told
 CHEAP = ("LastValue", "Drift", "SeasonalNaive", "AR", "LSTM")
 BACKWARD = {  # fixes that read later values, and so would carry them to before an origin
     "interpolate": "fill",
@@ -143,7 +146,7 @@ def _seasons(given: int | Sequence[int] | None) -> tuple[int, ...]:
 
 
 def _made(forecasters: Any, seasons: tuple[int, ...], told: tuple[int, ...]) -> Any:
-    """Forecasters with the names among them made into objects; the LSTM finds seasons itself that it is not told."""
+    """Forecasters with the names among them made into objects."""
 
     def one(each: Any) -> Any:
         if not isinstance(each, str):
@@ -153,7 +156,7 @@ def _made(forecasters: Any, seasons: tuple[int, ...], told: tuple[int, ...]) -> 
                 f"unknown forecaster {each!r}.{nearest(each, NAMED)} Known by name: {', '.join(NAMED)}; or give an "
                 "object that fits and predicts, or a function of a table and a horizon"
             )
-        return NAMED[each](told if each == "LSTM" else seasons)
+        return NAMED[each](told if each in FINDING else seasons)
 
     if isinstance(forecasters, Mapping):
         return {name: one(each) for name, each in forecasters.items()}

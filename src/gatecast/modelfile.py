@@ -9,9 +9,9 @@ import json
 import os
 import tempfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from safetensors import SafetensorError, safe_open
@@ -21,10 +21,23 @@ from gatecast.config import QUANTILES, RunConfig, settings_from
 from gatecast.covariates import Column, Role, column_from, widths_of
 from gatecast.errors import ModelFileError, OutputError, SettingsError
 from gatecast.runtime import OUTPUTS, Weights, weights_from_arrays, weights_to_arrays
-from gatecast.scaling import PATH, Scaling, channels_for, features_for, scaling_from
+from gatecast.scaling import CANDIDATES, CHANNELS, FEATURES, PATH, Scaling, channels_for, features_for, scaling_from
 
-FORMAT = 2  # 1 knew past-only columns of numbers only
+FORMAT = 3  # 1 knew past-only columns of numbers only; 1 and 2 had fewer channels, features and candidates
 WIDENING = "interval.widening_KQ"
+NEVER = -1e4  # a logit so low that its share of the mixture is exactly 0
+
+
+class Counts(NamedTuple):
+    """How many of each there are, columns beside the target left aside."""
+
+    channels: int
+    features: int
+    candidates: int
+
+
+NOW = Counts(len(CHANNELS), FEATURES, CANDIDATES)
+EARLIER = Counts(16, 14, 4)  # in formats 1 and 2
 
 
 @dataclass(frozen=True)
@@ -87,6 +100,7 @@ def load_model(path: str | Path) -> Model:
     version = header["gatecast_format"]
     if not version.isdecimal() or int(version) > FORMAT:
         raise ModelFileError(f"{path}: has format {version}, this gatecast reads up to {FORMAT}; upgrade gatecast")
+    earlier = int(version) < 3
     try:
         model = Model(
             weights_from_arrays(arrays),
@@ -96,12 +110,33 @@ def load_model(path: str | Path) -> Model:
             _columns(header),
             dict(json.loads(header["card"])),
         )
-        _check_shapes(arrays, model)
+        _check_shapes(arrays, model, EARLIER if earlier else NOW)
     except (KeyError, ValueError, TypeError, SettingsError) as error:
         raise ModelFileError(f"{path}: the model is incomplete ({error}); train it again") from None
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise ModelFileError(f"{path}: holds weights that are not finite numbers; train it again")
-    return model
+    return replace(model, weights=to_format_3(model.weights)) if earlier else model
+
+
+def to_format_3(weights: Weights) -> Weights:
+    """Return weights of format 1 or 2 as those of format 3 that give the same forecasts.
+
+    What they did not know has no weight: zeros for the newer channels, which stand before those of the columns beside
+    the target, and for the newer features, and for each newer candidate an output that is always ``NEVER``.
+    """
+
+    def insert(array: np.ndarray[Any, Any], at: int, now: int, value: float = 0.0, axis: int = 0) -> Any:
+        return np.insert(array, [at] * (now - at), value, axis)
+
+    first, head = weights.layers[0], weights.head
+    first = first._replace(input_CK=insert(first.input_CK, EARLIER.channels, NOW.channels))
+    candidates = EARLIER.candidates, NOW.candidates
+    head = head._replace(
+        question_FE=insert(head.question_FE, EARLIER.features, NOW.features),
+        out_DO=insert(head.out_DO, *candidates, axis=1),
+        out_bias_O=insert(head.out_bias_O, *candidates, NEVER),
+    )
+    return Weights((first, *weights.layers[1:]), head)
 
 
 def _columns(header: Mapping[str, str]) -> tuple[Column, ...]:
@@ -110,8 +145,8 @@ def _columns(header: Mapping[str, str]) -> tuple[Column, ...]:
     return tuple(column_from(values) for values in json.loads(header["columns"]))
 
 
-def _check_shapes(arrays: Mapping[str, np.ndarray[Any, Any]], model: Model) -> None:
-    """Refuse arrays that do not fit each other, the inputs or this version's head.
+def _check_shapes(arrays: Mapping[str, np.ndarray[Any, Any]], model: Model, counts: Counts) -> None:
+    """Refuse arrays that do not fit each other, the inputs or the head of their format.
 
     Raises:
         ValueError: the first array that does not fit, what it is and what it should be.
@@ -121,7 +156,9 @@ def _check_shapes(arrays: Mapping[str, np.ndarray[Any, Any]], model: Model) -> N
         raise ValueError("it has no LSTM layer")
     units = model.weights.head.path_DJ.shape[0]
     widths = widths_of(model.columns)
-    channels = channels_for(widths)
+    channels = channels_for(widths) - NOW.channels + counts.channels
+    features = features_for(widths) - NOW.features + counts.features
+    outputs = OUTPUTS - NOW.candidates + counts.candidates
     expected = {
         f"layer.{place}.{name}": shape
         for place in range(layers)
@@ -132,12 +169,12 @@ def _check_shapes(arrays: Mapping[str, np.ndarray[Any, Any]], model: Model) -> N
         }.items()
     } | {
         "head.state_DE": (units, 2 * units),
-        "head.question_FE": (features_for(widths), 2 * units),
+        "head.question_FE": (features, 2 * units),
         "head.bias_E": (2 * units,),
         "head.middle_ED": (2 * units, units),
         "head.middle_bias_D": (units,),
-        "head.out_DO": (units, OUTPUTS),
-        "head.out_bias_O": (OUTPUTS,),
+        "head.out_DO": (units, outputs),
+        "head.out_bias_O": (outputs,),
         "head.path_DJ": (units, PATH),
         "head.path_bias_J": (PATH,),
     }

@@ -6,6 +6,7 @@ No weight's shape depends on the season or the horizon.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,7 +16,7 @@ from torch import Tensor, nn
 from gatecast.cell import LayerWeights, from_torch
 from gatecast.config import MEDIAN, QUANTILES, NetworkConfig
 from gatecast.covariates import Widths
-from gatecast.runtime import OUTPUTS, HeadWeights, Weights, weights_to_arrays
+from gatecast.runtime import OUTPUTS, HeadWeights, Weights, weights_from_arrays, weights_to_arrays
 from gatecast.scaling import CANDIDATES, PATH, Question, channels_for, features_for
 
 
@@ -119,3 +120,28 @@ def export(network: Network) -> dict[str, np.ndarray[Any, Any]]:
     )
     named = weights_to_arrays(Weights(tuple(layers), head))
     return {name: np.ascontiguousarray(values) for name, values in named.items()}
+
+
+@torch.no_grad()
+def restore(network: Network, arrays: Mapping[str, np.ndarray[Any, Any]]) -> None:
+    """Give a network the weights of ``export``, whose inverse this is; torch's second bias becomes zero.
+
+    Raises:
+        RuntimeError: they are of a network of another shape.
+    """
+    weights, place = weights_from_arrays(arrays, np.float32), next(network.parameters()).device
+    state: dict[str, np.ndarray[Any, Any]] = {}
+    for number, layer in enumerate(weights.layers):
+        named = {"weight_ih": layer.input_CK.T, "weight_hh": layer.hidden_DK.T}
+        named |= {"bias_ih": layer.bias_K, "bias_hh": np.zeros_like(layer.bias_K)}
+        state |= {f"layers.{number}.{name}_l0": array for name, array in named.items()}
+    head = weights.head
+    for name, weight, bias in (
+        ("state", head.state_DE, head.bias_E),
+        ("middle", head.middle_ED, head.middle_bias_D),
+        ("out", head.out_DO, head.out_bias_O),
+        ("path", head.path_DJ, head.path_bias_J),
+    ):
+        state |= {f"{name}.weight": weight.T, f"{name}.bias": bias}
+    state["question.weight"] = head.question_FE.T
+    network.load_state_dict({name: torch.tensor(array, device=place) for name, array in state.items()})

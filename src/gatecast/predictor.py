@@ -99,15 +99,36 @@ def _cut_at(
 def _answer_all(
     model: Model, scaled: Scaled, h_STD: Floats, origins: NDArray[np.int64], steps: NDArray[np.int64]
 ) -> Floats:
+    """Quantiles (S, O, K, Q) of every series at the same origins."""
     series = len(h_STD)
-    rows, at = np.repeat(np.arange(series), len(origins)), np.tile(origins, series)
-    parts = []
+    at = np.repeat(np.arange(series), len(origins)), np.tile(origins, series)
+    return answer_at(model, scaled, h_STD, at, steps).reshape(series, len(origins), len(steps), -1)
+
+
+def answer_at(
+    model: Model,
+    scaled: Scaled,
+    h_STD: Floats,
+    at: tuple[NDArray[np.int64], NDArray[np.int64]],
+    steps: NDArray[np.int64],
+) -> Floats:
+    """Return quantiles (N, K, Q) in original units, not widened.
+
+    Args:
+        model: the model.
+        scaled: the series.
+        h_STD: what the head sees.
+        at: for each of the N origins its series, and its step.
+        steps: steps ahead, at most the direct horizon.
+    """
+    rows, origins = at
+    parts = [np.empty((0, len(steps), len(QUANTILES)))]
     for begin in range(0, len(rows), CHUNK):
-        r, t = rows[begin : begin + CHUNK], at[begin : begin + CHUNK]
+        r, t = rows[begin : begin + CHUNK], origins[begin : begin + CHUNK]
         question = ask(scaled, r, t, steps, model.scaling.seasons)
         quantiles = runtime.answer(model.weights.head, h_STD[r, t], question)
         parts.append(runtime.in_units(quantiles, scaled.level_BT[r, t], scaled.scale_BT[r, t]))
-    return np.concatenate(parts).reshape(series, len(origins), len(steps), -1)
+    return np.concatenate(parts)
 
 
 def run_on(model: Model, values_ST: Floats, horizon: int, more: Covariates | None) -> Floats:

@@ -80,6 +80,11 @@ def weights_to_arrays(weights: Weights) -> dict[str, Array]:
     return named | {f"head.{name}": array for name, array in weights.head._asdict().items()}
 
 
+def with_dtype(weights: Weights, dtype: type) -> Weights:
+    """Return the weights in another precision; what is computed with them has it too."""
+    return weights_from_arrays(weights_to_arrays(weights), dtype)
+
+
 def start(weights: Weights, batch: int) -> list[State]:
     """The state before anything was seen: zeros, (batch, D) per layer."""
     return [initial_state(batch, weights.units, weights.layers[0].hidden_DK.dtype) for _ in weights.layers]
@@ -140,7 +145,8 @@ def answer(head: HeadWeights, h_ND: Array, question: Any) -> Array:
         h_ND: what the LSTM layers gave at the origins.
         question: a ``scaling.Question`` for the same origins.
     """
-    told_NKE = (h_ND @ head.state_DE)[:, None] + question.features_NKF @ head.question_FE + head.bias_E
+    features_NKF = question.features_NKF.astype(head.question_FE.dtype, copy=False)
+    told_NKE = (h_ND @ head.state_DE)[:, None] + features_NKF @ head.question_FE + head.bias_E
     z_NKD = silu(silu(told_NKE) @ head.middle_ED + head.middle_bias_D)
     out_NKO = z_NKD @ head.out_DO + head.out_bias_O
     logits_NKA = np.where(question.available_NKA, out_NKO[..., :CANDIDATES], -np.inf)

@@ -11,13 +11,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.polynomial.chebyshev import chebvander
 from numpy.typing import NDArray
 
 from gatecast.covariates import Widths
+from gatecast.phases import PHASE_RATE, Phases, Seen, difference, gap, hold, phases_of, seen_of, smooth
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -48,9 +49,9 @@ STATIC_CHANNELS = 1  # for every static column
 FLOOR = 2e-3  # a scale is at least this share of the mean size: a constant series has one
 KNOWN_FLOOR = 0.1  # the running spread of a known-future column is at least this share of its spread in training
 SIZE_RATE, FAST_RATE, SLOW_RATE = 0.1, 0.3, 0.02
-PHASE_RATE = 0.2  # of the smoothed value, and of what a phase of a season is usually like
 MOST_AGE = 200.0
 MOST_GAP = 256.0
+FARTHEST = 1e3  # scales from the level beyond which a candidate counts as this far: absurd values linger in phases
 FEATURES = 18  # what the head is told about one step ahead, see ask()
 KNOWN_FEATURES = 2  # and for every known-future column: its value then, and that value as the series goes
 CANDIDATES = 8  # level; newest value, and of the phase of seasons 1 and 2; smoothed value, and of these phases; trend
@@ -105,11 +106,10 @@ class Scaled(NamedTuple):
     level_BT: Floats
     scale_BT: Floats  # forecasts are level + scale x what the head says; 0 where there is nothing but zeros
     last_BT: Floats  # newest observed value, NaN before the first
-    newest_BT: tuple[Floats, ...]  # per season: newest observed value of the phase of t, NaN where none was
     smooth_BT: Floats  # smoothed value, NaN before the first
-    usual_BT: tuple[Floats, ...]  # per season: how far above the mean of a season the phase of t usually is, NaN: never
-    middle_BT: tuple[Floats, ...]  # per season: mean of the newest one
     slope_BT: Floats  # smoothed change a step, 0 before the first
+    gap_BT: Floats  # steps since the newest observed value, at most MOST_GAP
+    phases: tuple[Phases, ...]  # one for each season
     known: Known | None = None
 
 
@@ -118,11 +118,6 @@ class Running:
     """Level and scale that follow the series; multiplying a series by c > 0 multiplies both by c."""
 
     seasons: tuple[int, ...] = (1,)
-
-    @property
-    def rate(self) -> float:
-        """Smoothing rate of the scale: slower where a season is long."""
-        return 0.05 if self.seasons[0] >= 12 else 0.1
 
     def as_dict(self) -> dict[str, object]:
         """The scaling as plain values, for a model file."""
@@ -152,6 +147,11 @@ class Fixed:
 
 
 Scaling = Running | Fixed
+
+
+def change_rate(seasons: tuple[int, ...]) -> float:
+    """Smoothing rate of the changes, which a running scale and the slope are made of: slower where a season is long."""
+    return 0.05 if seasons[0] >= 12 else 0.1
 
 
 def scaling_from(values: dict[str, object]) -> Scaling:
@@ -189,101 +189,116 @@ def scale_series(values_BT: Floats, scaling: Scaling, more: Covariates | None = 
     Returns:
         Scaled series; row t of every array depends on ``values_BT[:, : t + 1]`` only.
     """
-    seen = np.isfinite(values_BT)
-    y = np.where(seen, values_BT, 0.0)
-    last = fill_forward(values_BT, seen)
-    seasons = scaling.seasons
-    smooth = np.where(np.isfinite(last), _smooth(y, seen, PHASE_RATE), np.nan)
-    middles = [last if season == 1 else _window_mean(y, seen, season) for season in seasons]
-    usual, surprises = zip(
-        *(_usual_of_phase(values_BT - middle, seen, season) for season, middle in zip(seasons, middles, strict=True)),
-        strict=True,
-    )
-    change, change_seen = _difference(y, seen, 1)
-    season_changes = [_difference(y, seen, season) for season in seasons]
-    rate = 0.05 if seasons[0] >= 12 else 0.1
-    long, long_seen = season_changes[0]
-    slope = np.where(
-        np.maximum.accumulate(long_seen, axis=1),
-        _smooth(long, long_seen, rate) / seasons[0],
-        _smooth(change, change_seen, rate),
-    )
+    seen, seasons = seen_of(np.isfinite(values_BT)), scaling.seasons
+    y = np.where(seen.at, values_BT, 0.0)
+    phases, surprises = zip(*(phases_of(values_BT, seen, season) for season in seasons), strict=True)
+    changes = [difference(y, seen.at, lag) for lag in (1, *seasons)]
     if isinstance(scaling, Fixed):
-        level = np.full_like(y, scaling.level)
-        scale = np.full_like(y, scaling.scale)
-        units = [np.full_like(y, unit) for unit in (scaling.change, *scaling.season_changes)]
-        roughness = [np.zeros_like(y)] * 3
+        around = _fixed_around(y, scaling)
     else:
-        level = np.where(np.isfinite(middles[0]), middles[0], 0.0)
-        size = _smooth(np.abs(y), seen, SIZE_RATE)
-        short = _smooth(np.abs(change), change_seen, scaling.rate)
-        long, long_seen = season_changes[0]
-        season_scale = _smooth(np.abs(long), long_seen, scaling.rate)
-        scale = np.where(np.maximum.accumulate(long_seen, axis=1), season_scale, short)
-        scale = np.maximum(scale, FLOOR * size)
-        units = [scale] * (1 + len(seasons))
-        fast, slow = (_smooth(np.abs(change), change_seen, rate) for rate in (FAST_RATE, SLOW_RATE))
-        roughness = [_log_ratio(fast, scale), _log_ratio(slow, scale), _log_ratio(scale, size)]
+        around = _running_around(y, seen, changes, phases[0].middle_BT, change_rate(seasons))
+    smooth_BT = np.where(seen.begun, smooth(y, seen, PHASE_RATE), np.nan)
+    since_BT = np.minimum(gap(seen), MOST_GAP)
+    nothing = np.zeros_like(y)
+    missing = 2 - len(seasons)  # the channels of a season that is not there are 0
+    changes_seen = [both.at for _, both in changes] + [np.zeros_like(seen.at)] * missing
     level_change = np.zeros_like(y)
-    level_change[:, 1:] = np.diff(level, axis=1) * np.maximum.accumulate(seen, axis=1)[:, :-1]
-    season_changes += [(np.zeros_like(y), np.zeros_like(seen))] * (2 - len(seasons))
-    units += [np.ones_like(y)] * (3 - len(units))
-    logs = [np.log(season) for season in (*seasons, 1)[:2]]
+    level_change[:, 1:] = np.diff(around.level, axis=1) * seen.begun[:, :-1]
     channels = [
-        squash(y - level, scale) * seen,
-        squash(level_change, scale),
-        squash(change, units[0]),
-        squash(season_changes[0][0], units[1]),
-        squash(season_changes[1][0], units[2]),
-        *(ratio * seen for ratio in roughness),
-        np.log1p(np.minimum(np.cumsum(seen, axis=1), MOST_AGE)) / 5,
-        np.log1p(np.minimum(_gap(seen), MOST_GAP)) / 5,
-        np.full_like(y, logs[0] / 4),
-        np.full_like(y, logs[1] / 4),
-        seen,
-        change_seen,
-        season_changes[0][1],
-        season_changes[1][1],
-        squash(np.where(seen, y - smooth, 0.0), scale),
-        *(squash(surprise, unit) for surprise, unit in zip(surprises, units[1:], strict=False)),
+        squash(y - around.level, around.scale) * seen.at,
+        squash(level_change, around.scale),
+        *(squash(change, unit) for (change, _), unit in zip(changes, around.units, strict=False)),
+        *[nothing] * missing,
+        *(ratio * seen.at for ratio in around.roughness),
+        np.log1p(np.minimum(seen.times, MOST_AGE)) / 5,
+        np.log1p(since_BT) / 5,
+        *(np.full_like(y, np.log(season) / 4) for season in (*seasons, 1)[:2]),
+        seen.at,
+        *changes_seen,
+        squash(np.where(seen.at, y - smooth_BT, 0.0), around.scale),
+        *(squash(surprise, unit) for surprise, unit in zip(surprises, around.units[1:], strict=False)),
+        *[nothing] * missing,
     ]
-    channels += [np.zeros_like(y)] * (2 - len(seasons))
-    past_PBT, known_JBT, static_GB = more or Covariates()
+    beside, known = _beside(y.shape, more or Covariates())
+    channels += beside
+    inputs = np.empty((*y.shape, len(channels)), np.float32)
+    for place, channel in enumerate(channels):
+        inputs[..., place] = channel
+    slope = _slope(changes, seasons)
+    return Scaled(inputs, around.level, around.scale, hold(values_BT, seen), smooth_BT, slope, since_BT, phases, known)
+
+
+Changes = list[tuple[Floats, Seen]]  # over one step, and over each season
+
+
+class _Around(NamedTuple):
+    """What values and changes are measured by, (B, T) each."""
+
+    level: Floats
+    scale: Floats
+    units: list[Floats]  # of each of the changes at least
+    roughness: list[Floats]
+
+
+def _fixed_around(y: Floats, scaling: Fixed) -> _Around:
+    """The same at every step."""
+    units = [np.full_like(y, unit) for unit in (scaling.change, *scaling.season_changes, 1.0)]
+    return _Around(np.full_like(y, scaling.level), np.full_like(y, scaling.scale), units, [np.zeros_like(y)] * 3)
+
+
+def _running_around(y: Floats, seen: Seen, changes: Changes, middle: Floats, rate: float) -> _Around:
+    """The mean of the newest season, and the mean size of changes from one to the next."""
+    (short, short_seen), (long, long_seen) = changes[:2]
+    size = smooth(np.abs(y), seen, SIZE_RATE)
+    followed, fast, slow = (smooth(np.abs(short), short_seen, each) for each in (rate, FAST_RATE, SLOW_RATE))
+    scale = np.where(long_seen.begun, smooth(np.abs(long), long_seen, rate), followed)
+    scale = np.maximum(scale, FLOOR * size)
+    roughness = [_log_ratio(fast, scale), _log_ratio(slow, scale), _log_ratio(scale, size)]
+    return _Around(np.where(seen.begun, middle, 0.0), scale, [scale] * len(changes), roughness)
+
+
+def _slope(changes: Changes, seasons: tuple[int, ...]) -> Floats:
+    """Smoothed change a step: of the changes over a season once there is one, of those over a step before."""
+    (short, short_seen), (long, long_seen) = changes[:2]
+    slope = smooth(short, short_seen, change_rate(seasons))
+    if seasons[0] == 1:
+        return slope
+    return np.where(long_seen.begun, smooth(long, long_seen, change_rate(seasons)) / seasons[0], slope)
+
+
+def _beside(shape: tuple[int, ...], more: Covariates) -> tuple[list[NDArray[np.generic]], Known | None]:
+    """The channels of the columns beside the target, and what a question will ask of those known in advance."""
+    past_PBT, known_JBT, static_GB = more
+    channels: list[NDArray[np.generic]] = []
     for column_BT in () if past_PBT is None else past_PBT:
         channels += _further(column_BT, 0.0)[0]
     moving = []
     for column_BT in () if known_JBT is None else known_JBT:
-        own, mean, spread = _further(column_BT[:, : y.shape[1]], KNOWN_FLOOR)
+        own, mean, spread = _further(column_BT[:, : shape[1]], KNOWN_FLOOR)
         channels += own
         moving.append((mean, spread))
     for column_B in () if static_GB is None else static_GB:
         told_B = np.arcsinh(np.where(np.isfinite(column_B), column_B, 0.0))
-        channels.append(np.broadcast_to(told_B[:, None], y.shape))
-    inputs = np.stack([np.asarray(channel, np.float32) for channel in channels], axis=-1)
-    newest = tuple(_newest_of_phase(values_BT, seen, season) for season in seasons)
-    known = None
-    if known_JBT is not None and moving:
-        means, spreads = (np.stack(parts) for parts in zip(*moving, strict=True))
-        known = Known(known_JBT, means, spreads)
-    return Scaled(inputs, level, scale, last, newest, smooth, tuple(usual), tuple(middles), slope, known)
+        channels.append(np.broadcast_to(told_B[:, None], shape))
+    if known_JBT is None or not moving:
+        return channels, None
+    means, spreads = (np.stack(parts) for parts in zip(*moving, strict=True))
+    return channels, Known(known_JBT, means, spreads)
+
+
+def _further(values_BT: Floats, floor: float) -> tuple[list[NDArray[np.generic]], Floats, Floats]:
+    """The three channels of a column that moves, under a running mean and spread of its own, and these two."""
+    seen = seen_of(np.isfinite(values_BT))
+    x = np.where(seen.at, values_BT, 0.0)
+    mean = smooth(x, seen, SLOW_RATE)
+    spread = np.maximum(smooth(np.abs(x - mean), seen, SLOW_RATE), np.maximum(1e-9 * np.abs(mean), floor))
+    change, both = difference(x, seen.at, 1)
+    return [squash(x - mean, spread) * seen.at, squash(change, spread) * both.at, seen.at], mean, spread
 
 
 def squash(x: Floats, unit: Floats) -> Floats:
     """asinh of x in its unit: linear near zero, logarithmic far out; zero where the unit is zero."""
-    return np.asarray(np.arcsinh(np.divide(x, unit, out=np.zeros_like(x), where=unit > 0)))
-
-
-def fill_forward(values_BT: Floats, seen_BT: Mask) -> Floats:
-    """Carry the newest observed value on; NaN before the first."""
-    where = np.where(seen_BT, np.arange(values_BT.shape[1]), 0)
-    return np.asarray(np.take_along_axis(values_BT, np.maximum.accumulate(where, axis=1), axis=1))
-
-
-def _gap(seen_BT: Mask) -> Floats:
-    """Steps since the newest observed value; 0 before the first."""
-    at = np.arange(seen_BT.shape[1])
-    newest = np.maximum.accumulate(np.where(seen_BT, at, -1), axis=1)
-    return np.where(newest >= 0, at - newest, 0).astype(np.float64)
+    return np.asarray(np.arcsinh(x / np.where(unit > 0, unit, np.inf)))
 
 
 def _log_ratio(above: Floats, below: Floats) -> Floats:
@@ -291,113 +306,6 @@ def _log_ratio(above: Floats, below: Floats) -> Floats:
     known = (above > 0) & (below > 0)
     ratio = np.divide(above, below, out=np.ones_like(above), where=known)
     return np.asarray(np.clip(np.log(np.maximum(ratio, 1e-300)), -7, 7) / 3)
-
-
-def _difference(y: Floats, seen: Mask, lag: int) -> tuple[Floats, Mask]:
-    """y_t - y_{t-lag} and whether both ends were observed."""
-    difference, both = np.zeros_like(y), np.zeros_like(seen)
-    if y.shape[1] > lag:
-        both[:, lag:] = seen[:, lag:] & seen[:, :-lag]
-        difference[:, lag:] = np.where(both[:, lag:], y[:, lag:] - y[:, :-lag], 0.0)
-    return difference, both
-
-
-def _smooth(x_BT: Floats, seen_BT: Mask, rate: float) -> Floats:
-    """Bias-corrected exponential mean over the observed steps; held on hidden ones, 0 before the first.
-
-    Observed steps are moved together, smoothed block by block with one triangular matrix, and moved back.
-    """
-    batch, steps = x_BT.shape
-    order = np.argsort(~seen_BT, axis=1, kind="stable")
-    x = np.take_along_axis(np.where(seen_BT, x_BT, 0.0), order, axis=1)
-    block = min(128, steps)
-    blocks = -(-steps // block)
-    x = np.pad(x, ((0, 0), (0, blocks * block - steps))).reshape(batch, blocks, block)
-    keep = (1 - rate) ** np.arange(block + 1)
-    powers = np.arange(block)[:, None] - np.arange(block)[None]
-    inside = x @ np.where(powers >= 0, rate * keep[np.maximum(powers, 0)], 0.0).T
-    carried = np.zeros((batch, blocks))
-    for b in range(1, blocks):
-        carried[:, b] = inside[:, b - 1, -1] + carried[:, b - 1] * keep[block]
-    mean = (inside + carried[:, :, None] * keep[1:]).reshape(batch, -1)[:, :steps]
-    mean /= -np.expm1(np.log1p(-rate) * np.arange(1, steps + 1))
-    count = np.cumsum(seen_BT, axis=1)
-    held = np.take_along_axis(mean, np.maximum(count - 1, 0), axis=1)
-    return np.where(count > 0, held, 0.0)
-
-
-def _window_mean(y: Floats, seen: Mask, window: int) -> Floats:
-    """Mean of the observed values among the last ``window``; held on hidden steps, NaN before the first.
-
-    Every sum is of two partial sums that start afresh at a block's edge, so no absurd value lingers in it.
-    """
-    count = _window_sum(seen.astype(np.float64), window)
-    mean = np.divide(_window_sum(y, window), count, out=np.full_like(y, np.nan), where=count > 0)
-    return fill_forward(mean, seen)
-
-
-def _window_sum(x: Floats, window: int) -> Floats:
-    batch, steps = x.shape
-    blocks = -(-steps // window)
-    padded = np.pad(x, ((0, 0), (0, blocks * window - steps))).reshape(batch, blocks, window)
-    up_to = np.cumsum(padded, axis=2)
-    after = np.cumsum(padded[:, :, ::-1], axis=2)[:, :, ::-1]  # sum from here to the end of the block
-    before = np.zeros_like(after)
-    before[:, 1:, :-1] = after[:, :-1, 1:]
-    return np.asarray((up_to + before).reshape(batch, -1)[:, :steps])
-
-
-def _newest_of_phase(values: Floats, seen: Mask, season: int) -> Floats:
-    """For every step the newest observed value a whole number of seasons back (0 included); NaN where none was."""
-    batch, steps = values.shape
-    rows = -(-steps // season)
-    pad = ((0, 0), (0, rows * season - steps))
-    table = np.pad(values, pad, constant_values=np.nan).reshape(batch, rows, season)
-    known = np.pad(seen, pad).reshape(batch, rows, season)
-    where = np.maximum.accumulate(np.where(known, np.arange(rows)[:, None], 0), axis=1)
-    return np.take_along_axis(table, where, axis=1).reshape(batch, -1)[:, :steps]
-
-
-def _usual_of_phase(away_BT: Floats, seen: Mask, season: int) -> tuple[Floats, Floats]:
-    """How far above the mean of its season the phase of every step usually is, and how much that was missed by.
-
-    Args:
-        away_BT: the series less the mean of the newest season.
-        seen: where the series was observed.
-        season: its length.
-
-    Returns:
-        The smoothed ``away_BT`` of each phase, this step included, NaN before the first; and ``away_BT`` less what it
-        was before, 0 where one of the two is missing.
-    """
-    if season == 1:
-        return np.full_like(away_BT, np.nan), np.zeros_like(away_BT)
-    batch, steps = away_BT.shape
-    rows = -(-steps // season)
-    pad = ((0, 0), (0, rows * season - steps))
-
-    def phases(table: Floats | Mask) -> Any:  # (B x season, rows)
-        return np.pad(table, pad).reshape(batch, rows, season).swapaxes(1, 2).reshape(-1, rows)
-
-    known = phases(seen)
-    away = np.where(known, phases(away_BT), 0.0)
-    usual = np.where(np.maximum.accumulate(known, axis=1), _smooth(away, known, PHASE_RATE), np.nan)
-    surprise = np.zeros_like(usual)
-    surprise[:, 1:] = np.where(known[:, 1:] & np.isfinite(usual[:, :-1]), away[:, 1:] - usual[:, :-1], 0.0)
-    usual_BT, surprise_BT = (
-        part.reshape(batch, season, rows).swapaxes(1, 2).reshape(batch, -1)[:, :steps] for part in (usual, surprise)
-    )
-    return usual_BT, surprise_BT
-
-
-def _further(values_BT: Floats, floor: float) -> tuple[list[NDArray[np.generic]], Floats, Floats]:
-    """The three channels of a column that moves, under a running mean and spread of its own, and these two."""
-    seen = np.isfinite(values_BT)
-    x = np.where(seen, values_BT, 0.0)
-    mean = _smooth(x, seen, SLOW_RATE)
-    spread = np.maximum(_smooth(np.abs(x - mean), seen, SLOW_RATE), np.maximum(1e-9 * np.abs(mean), floor))
-    change, both = _difference(x, seen, 1)
-    return [squash(x - mean, spread) * seen, squash(change, spread) * both, seen], mean, spread
 
 
 class Question(NamedTuple):
@@ -425,23 +333,22 @@ def ask(
         steps_K: steps ahead, 1 ... REACH.
         seasons: the season lengths of the scaling.
     """
-    level_N = scaled.level_BT[rows_N, origins_N]
-    scale_N = scaled.scale_BT[rows_N, origins_N]
-    last_N = scaled.last_BT[rows_N, origins_N]
-    shape = (len(origins_N), len(steps_K))
-    found_NKA = np.full((*shape, CANDIDATES), np.nan)
-    found_NKA[..., 0] = level_N[:, None]
-    found_NKA[..., 1] = last_N[:, None]
-    found_NKA[..., 4] = scaled.smooth_BT[rows_N, origins_N][:, None]
-    for place, season in enumerate(seasons):
+    at = rows_N, origins_N
+    level_N, scale_N, last_N, smooth_N = (
+        part[at] for part in (scaled.level_BT, scaled.scale_BT, scaled.last_BT, scaled.smooth_BT)
+    )
+    found_NKA = np.full((len(origins_N), len(steps_K), CANDIDATES), np.nan)
+    for place, found_N in ((0, level_N), (1, last_N), (4, smooth_N)):
+        found_NKA[..., place] = found_N[:, None]
+    for place, (season, phases) in enumerate(zip(seasons, scaled.phases, strict=True)):
         if season > 1:
             at_NK = origins_N[:, None] + steps_K - -(-steps_K // season) * season
             then = rows_N[:, None], np.maximum(at_NK, 0)
-            usual_NK = scaled.middle_BT[place][rows_N, origins_N][:, None] + scaled.usual_BT[place][then]
-            found_NKA[..., 2 + place] = np.where(at_NK >= 0, scaled.newest_BT[place][then], np.nan)
+            usual_NK = phases.middle_BT[rows_N, origins_N][:, None] + phases.usual_BT[then]
+            found_NKA[..., 2 + place] = np.where(at_NK >= 0, phases.newest_BT[then], np.nan)
             found_NKA[..., 5 + place] = np.where(at_NK >= 0, usual_NK, np.nan)
-    base_NK = np.where(np.isfinite(found_NKA[..., 5]), found_NKA[..., 5], found_NKA[..., 1])
-    found_NKA[..., 7] = base_NK + steps_K * scaled.slope_BT[rows_N, origins_N][:, None]
+    base_NK = np.where(np.isfinite(found_NKA[..., 5]), found_NKA[..., 5], last_N[:, None])
+    found_NKA[..., 7] = base_NK + (scaled.gap_BT[at][:, None] + steps_K) * scaled.slope_BT[at][:, None]
     known_NKJ = None if scaled.known is None else _known_then(scaled.known, rows_N, origins_N, steps_K)
     return question_from(found_NKA, (level_N, scale_N), steps_K, seasons, known_NKJ)
 
@@ -482,18 +389,18 @@ def question_from(
         seasons: the season lengths of the scaling.
         known_NKJ: the features of known-future columns.
     """
-    level_N, scale_N = around
+    level_N11, scale_N11 = (part_N[:, None, None] for part_N in around)
     available_NKA = np.isfinite(found_NKA)
-    away_NKA = np.where(available_NKA, found_NKA - level_N[:, None, None], 0.0)
-    unit_NKA = np.broadcast_to(scale_N[:, None, None], away_NKA.shape)
-    candidates_NKA = np.divide(away_NKA, unit_NKA, out=np.zeros_like(away_NKA), where=unit_NKA > 0)
+    candidates_NKA = np.where(available_NKA, found_NKA, level_N11) - level_N11
+    candidates_NKA /= np.where(scale_N11 > 0, scale_N11, np.inf)
+    np.clip(candidates_NKA, -FARTHEST, FARTHEST, out=candidates_NKA)
     described_KF, path_KJ = _describe(tuple(int(step) for step in steps_K), seasons)
     more = 0 if known_NKJ is None else known_NKJ.shape[-1]
     features_NKF = np.empty((*found_NKA.shape[:2], FEATURES + more))
-    features_NKF[..., :3] = np.arcsinh(candidates_NKA[..., 1:4])
+    np.arcsinh(candidates_NKA[..., 1:4], out=features_NKF[..., :3])
     features_NKF[..., 3:6] = available_NKA[..., 1:4]
     features_NKF[..., 6:14] = described_KF
-    features_NKF[..., 14:FEATURES] = np.arcsinh(candidates_NKA[..., 4:])
+    np.arcsinh(candidates_NKA[..., 4:], out=features_NKF[..., 14:FEATURES])
     if known_NKJ is not None:
         features_NKF[..., FEATURES:] = known_NKJ
     return Question(features_NKF, candidates_NKA, available_NKA, path_KJ)

@@ -15,6 +15,7 @@ from gatecast import runtime
 from gatecast.covariates import widths_of
 from gatecast.errors import SettingsError
 from gatecast.modelfile import Model
+from gatecast.phases import PHASE_RATE
 from gatecast.scaling import (
     CANDIDATES,
     FAST_RATE,
@@ -26,6 +27,7 @@ from gatecast.scaling import (
     SLOW_RATE,
     Fixed,
     Floats,
+    change_rate,
     known_features,
     question_from,
 )
@@ -46,13 +48,44 @@ class _Mean:
 
 
 class _Season:
-    """The last season's values as they came, and the newest observed value of every phase."""
+    """The last season's values as they came, their mean, and of every phase its newest value and what is usual."""
 
-    __slots__ = ("length", "newest", "raw")
+    __slots__ = ("_count", "_keep", "_sum", "_sums", "_whole", "length", "middle", "newest", "raw", "usual")
 
     def __init__(self, length: int) -> None:
-        self.length = length
-        self.raw, self.newest = np.full(length, np.nan), np.full(length, np.nan)
+        self.length, self.middle = length, math.nan
+        self.raw, self.newest, self.usual = (np.full(length, np.nan) for _ in range(3))
+        self._sums, self._keep = np.zeros(length), np.ones(length)  # of every phase, as a _Mean has them
+        self._sum, self._count = 0.0, 0  # of the values since step numbers were last divisible by the length
+        self._whole = np.zeros((2, length + 1))  # the same of the season before that, from each phase to its end
+
+    def read(self, step: int, value: float) -> tuple[float, float]:
+        """Absorb a step: the change since one season before, and what the usual missed it by; NaN is unknown."""
+        at = step % self.length
+        if at == 0 and self.length > 1:
+            self._turn()
+        before = self.raw.item(at)
+        if not math.isfinite(value):
+            self.raw[at] = math.nan
+            return math.nan, math.nan
+        self.raw[at] = self.newest[at] = value
+        if self.length == 1:
+            self.middle = value
+            return value - before, math.nan
+        self._sum += value
+        self._count += 1
+        self.middle = (self._sum + self._whole.item(0, at + 1)) / (self._count + self._whole.item(1, at + 1))
+        away, usual = value - self.middle, self.usual.item(at)
+        mean, keep = self._sums.item(at), self._keep.item(at) * (1 - PHASE_RATE)
+        mean += PHASE_RATE * (away - mean)
+        self._sums[at], self._keep[at], self.usual[at] = mean, keep, mean / (1 - keep)
+        return value - before, away - usual
+
+    def _turn(self) -> None:
+        """Begin a season: sums start afresh, so that no absurd value lingers in them."""
+        seen = np.isfinite(self.raw)
+        self._whole[:, -2::-1] = np.cumsum([np.where(seen, self.raw, 0.0)[::-1], seen[::-1]], axis=1)
+        self._sum, self._count = 0.0, 0
 
 
 class _Further:
@@ -92,9 +125,10 @@ class Stream:
         self._static = [math.asinh(x) if math.isfinite(x) else 0.0 for x in static]
         scaling = model.scaling
         self._seasons = [_Season(length) for length in scaling.seasons]
-        rate = getattr(scaling, "rate", 0.1)
+        rate = change_rate(scaling.seasons)
         self._size, self._short, self._long = _Mean(SIZE_RATE), _Mean(rate), _Mean(rate)
-        self._fast, self._slow = _Mean(FAST_RATE), _Mean(SLOW_RATE)
+        self._fast, self._slow, self._smooth = _Mean(FAST_RATE), _Mean(SLOW_RATE), _Mean(PHASE_RATE)
+        self._rise, self._season_rise = _Mean(rate), _Mean(rate)  # changes with their signs
         self._step, self._age, self._gap, self._has_season = -1, 0, 0, False
         self._level = scaling.level if isinstance(scaling, Fixed) else 0.0
         self._scale = scaling.scale if isinstance(scaling, Fixed) else 0.0
@@ -153,8 +187,9 @@ class Stream:
     def copy(self) -> Stream:
         """An independent stream in the same state."""
         other = copy.copy(self)
-        for name in ("_seasons", "_size", "_short", "_long", "_fast", "_slow", "_past", "_known"):
-            setattr(other, name, copy.deepcopy(getattr(self, name)))
+        for name, part in vars(self).items():
+            if isinstance(part, (_Mean, list)):  # what is updated in place
+                setattr(other, name, copy.deepcopy(part))
         return other
 
     def _forecast(self, known_KJ: Floats) -> Floats:
@@ -162,9 +197,17 @@ class Stream:
         steps_K = np.arange(1, len(known_KJ) + 1)
         found_NKA = np.full((1, len(steps_K), CANDIDATES), np.nan)
         found_NKA[..., 0], found_NKA[..., 1] = self._level, self._last
-        for place, season in enumerate(self._seasons, start=2):
+        if self._age:
+            found_NKA[..., 4] = self._smooth.value
+        base_K = np.full(len(steps_K), self._last)
+        for place, season in enumerate(self._seasons):
             if season.length > 1:
-                found_NKA[0, :, place] = season.newest[(self._step + steps_K) % season.length]
+                then_K = (self._step + steps_K) % season.length
+                found_NKA[0, :, 2 + place] = season.newest[then_K]
+                found_NKA[0, :, 5 + place] = usual_K = season.middle + season.usual[then_K]
+                if place == 0:
+                    base_K = np.where(np.isfinite(usual_K), usual_K, base_K)
+        found_NKA[0, :, 7] = base_K + (min(self._gap, MOST_GAP) + steps_K) * self._slope
         level_N, scale_N = np.array([self._level]), np.array([self._scale])
         features = None
         if self._known:
@@ -179,25 +222,22 @@ class Stream:
         scaling = self._model.scaling
         seen = math.isfinite(value)
         self._step += 1
-        change = value - self._before if seen and math.isfinite(self._before) else math.nan
-        season_changes = []
+        changes, surprises = [value - self._before if seen else math.nan], []
         for season in self._seasons:
-            at = self._step % season.length
-            season_changes.append(value - season.raw[at] if seen and math.isfinite(season.raw[at]) else math.nan)
-            season.raw[at] = value if seen else math.nan
-            if seen:
-                season.newest[at] = value
+            change, surprise = season.read(self._step, value)
+            changes.append(change)
+            surprises.append(surprise)
         self._before, old_level, started = value if seen else math.nan, self._level, self._age > 0
-        self._gap = self._gap + 1 if self._age and not seen else 0
+        self._gap = self._gap + 1 if started and not seen else 0
         if seen:
             self._last = value
             self._age += 1
+            self._smooth.absorb(value)
+        self._absorb(value, changes)
         level_change, roughness = 0.0, [0.0, 0.0, 0.0]
-        units = [self._scale] * 3
         if isinstance(scaling, Fixed):
             units = [scaling.change, *scaling.season_changes, 1.0]
         else:
-            self._absorb(value, change, season_changes[0])
             units = [self._scale] * 3
             level_change = self._level - old_level if started else 0.0
             roughness = [
@@ -205,8 +245,10 @@ class Stream:
                 _log_ratio(self._slow.value, self._scale),
                 _log_ratio(self._scale, self._size.value),
             ]
-        changes = [change, *season_changes, math.nan][:3]
         lengths = [season.length for season in self._seasons]
+        nothing = [math.nan] * (2 - len(lengths))
+        changes += nothing
+        surprises += nothing
         return [
             _squash(value - self._level, self._scale) if seen else 0.0,
             _squash(level_change, self._scale),
@@ -217,22 +259,34 @@ class Stream:
             *(math.log(length) / 4 for length in (*lengths, 1)[:2]),
             float(seen),
             *(float(math.isfinite(x)) for x in changes),
+            _squash(value - self._smooth.value, self._scale) if seen else 0.0,
+            *(_squash(x, unit) if math.isfinite(x) else 0.0 for x, unit in zip(surprises, units[1:], strict=False)),
         ]
 
-    def _absorb(self, value: float, change: float, season_change: float) -> None:
-        """Running level and scale."""
-        if math.isfinite(value):
-            raw = self._seasons[0].raw
-            self._level = value if len(raw) == 1 else float(np.mean(raw[np.isfinite(raw)]))
-            self._size.absorb(abs(value))
+    def _absorb(self, value: float, changes: list[float]) -> None:
+        """Slope, and running level and scale."""
+        change, season_change = changes[:2]
         if math.isfinite(change):
+            self._rise.absorb(change)
             for mean in (self._short, self._fast, self._slow):
                 mean.absorb(abs(change))
         if math.isfinite(season_change):
             self._has_season = True
+            self._season_rise.absorb(season_change)
             self._long.absorb(abs(season_change))
+        if math.isfinite(value):
+            self._size.absorb(abs(value))
+        if isinstance(self._model.scaling, Fixed):
+            return
+        if math.isfinite(value):
+            self._level = self._seasons[0].middle
         followed = self._long.value if self._has_season else self._short.value
         self._scale = max(followed, FLOOR * self._size.value)
+
+    @property
+    def _slope(self) -> float:
+        """Smoothed change a step."""
+        return self._season_rise.value / self._seasons[0].length if self._has_season else self._rise.value
 
 
 def _squash(x: float, unit: float) -> float:

@@ -14,7 +14,7 @@ Key: N series, T step, M phase of a season.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from typing import NamedTuple
 
 import numpy as np
@@ -32,7 +32,7 @@ PATTERNS = 64  # Fourier features of a Gaussian process
 class Kind(NamedTuple):
     """Series of one rhythm."""
 
-    seasons: tuple[int, ...]  # steps, at most two; (1,) is none
+    seasons: tuple[int, ...]  # steps, at most two; (1,) is none, () is drawn for every simulation
     shortest: int  # steps from the first value to the end
     longest: int
     slope: float  # how fast a trend is, beside a monthly one
@@ -51,7 +51,12 @@ KINDS = (
     Kind((24,), 40, 500, 0.03, 0.5),
     Kind((48, 336), 200, 1100, 0.02, 0.7),  # half hours
     Kind((96, 672), 300, 1400, 0.02, 0.3),  # quarter hours
+    Kind((7, 365), 200, 1300, 0.03, 0.4),  # days with their year
+    Kind((1, 365), 200, 1300, 0.03, 0.3),
+    Kind((), 20, 300, 0.1, 1.2),  # a season of any length
 )
+ANY_SEASON = (2, 60)  # the lengths it may have
+CALM = 24
 
 
 @dataclass(frozen=True)
@@ -69,8 +74,10 @@ class Parts:
     drifting: float = 0.6  # of the seasons that change their shape
     multiplicative: float = 0.55
     coloured: float = 0.4  # noise that remembers
+    calm: float = 0.3  # far less noise; of series with a season of CALM steps or more only
     changing: float = 0.25  # noise that grows and shrinks
-    broken: float = 0.15  # a jump of the level
+    bent: float = 0.1  # a trend that turns, once or a few times
+    broken: float = 0.2  # jumps of the level
     outliers: float = 0.15
     mixed: float = 0.1  # sum of two series
     warped: float = 0.1  # time runs unevenly; series without a season only
@@ -160,8 +167,10 @@ def _smoothing(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
     beta = rng.beta(1, 6, n) * alpha * (rng.random(n) < 0.6)
     phi = np.where(rng.random(n) < 0.5, 1, rng.uniform(0.8, 1, n))
     gamma = rng.beta(1, 8, n) * (rng.random(n) < parts.drifting)
-    trend = rng.normal(0, 1, n) * rng.lognormal(-3.6, 0.9, n) * kind.slope
-    noise_NT, sigma = _noise(kind.longest, n, rng, parts)
+    slope = rng.lognormal(-3.6, 0.9, n) * kind.slope
+    trend = rng.normal(0, 1, n) * slope
+    turns = (rng.random(n) < parts.bent) * rng.uniform(0, 6, n) / kind.longest  # a step
+    noise_NT, _ = _noise(kind, kind.longest, n, rng, parts)
     tables = [_season(length, n, rng, parts) for length in kind.seasons if length > 1]
     if len(tables) == 2:
         both = rng.random(n) < 0.85
@@ -177,6 +186,8 @@ def _smoothing(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
         y_NT[:, t] = level + phi * trend + s + colour
         level = level + phi * trend + alpha_t * e
         trend = phi * trend + beta * damped**2 * e
+        turned = np.flatnonzero(rng.random(n) < turns)
+        trend[turned] = rng.normal(0, 1.5, len(turned)) * slope[turned]
         for table in tables:
             table[:, t % table.shape[1]] += gamma * e
     return y_NT
@@ -190,7 +201,7 @@ def _poles(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
     a1 = np.where(pair, 2 * radius * np.cos(angle), first + second)
     a2 = np.where(pair, -(radius**2), -first * second)
     theta = rng.uniform(-0.7, 0.7, n) * (rng.random(n) < 0.5)
-    noise_NT, sigma = _noise(kind.longest + 50, n, rng, parts)
+    noise_NT, _ = _noise(kind, kind.longest + 50, n, rng, parts)
     x_NT = np.zeros((n, kind.longest + 50))
     for t in range(2, kind.longest + 50):
         x_NT[:, t] = a1 * x_NT[:, t - 1] + a2 * x_NT[:, t - 2] + noise_NT[:, t] + theta * noise_NT[:, t - 1]
@@ -213,7 +224,7 @@ def _process(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
         for feature in range(PATTERNS):
             turn = 2 * np.pi * frequency[:, feature, None] * time + phase[:, feature, None]
             y_NT += size * np.cos(turn)
-    noise_NT, _ = _noise(kind.longest, n, rng, parts)
+    noise_NT, _ = _noise(kind, kind.longest, n, rng, parts)
     return y_NT + _all_seasons(kind, n, rng, parts) + noise_NT * rng.choice([0.01, 0.3, 1.0], (n, 1))
 
 
@@ -222,7 +233,7 @@ def _regimes(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
     count = 3
     levels, sizes = rng.normal(0, 0.8, (n, count)), rng.lognormal(-0.5, 0.7, (n, count))
     stay = 1 - 1 / np.exp(rng.uniform(np.log(6), np.log(kind.longest), n))
-    noise_NT, _ = _noise(kind.longest, n, rng, parts)
+    noise_NT, _ = _noise(kind, kind.longest, n, rng, parts)
     regime, rows = rng.integers(0, count, n), np.arange(n)
     y_NT = np.empty((n, kind.longest))
     for t in range(kind.longest):
@@ -233,7 +244,7 @@ def _regimes(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
 
 def _walk(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
     """A random walk with a little drift, and sometimes noise on top of it: nothing that could be foreseen."""
-    noise_NT, sigma = _noise(kind.longest, n, rng, parts)
+    noise_NT, sigma = _noise(kind, kind.longest, n, rng, parts)
     drift = rng.normal(0, 0.1, n) * sigma * (rng.random(n) < 0.5)
     onto = rng.normal(0, 1, noise_NT.shape) * (sigma * rng.uniform(0, 1, n) * (rng.random(n) < 0.3))[:, None]
     return np.cumsum(noise_NT + drift[:, None], axis=1) + onto
@@ -308,11 +319,13 @@ def _load(length: int, n: int, rng: Random) -> Floats:
     return table.reshape(n, length)
 
 
-def _noise(steps: int, n: int, rng: Random, parts: Parts) -> tuple[Floats, Floats]:
+def _noise(kind: Kind, steps: int, n: int, rng: Random, parts: Parts) -> tuple[Floats, Floats]:
     """Noise of a size of its own, with heavy tails, and sometimes restless for a while; and that size."""
     sigma, freedom = rng.lognormal(-2.2, 0.9, n), rng.uniform(2.5, 12, n)
     e_NT = rng.standard_t(freedom[:, None], (n, steps)) * np.sqrt((freedom - 2) / freedom)[:, None]
     e_NT = np.clip(e_NT, -8, 8)
+    calm = (rng.random(n) < parts.calm) & (kind.seasons[-1] >= CALM)
+    sigma = sigma * np.where(calm, np.exp(rng.uniform(-3, 0, n)), 1)
     changing = rng.random(n) < parts.changing
     if changing.any():
         m = int(changing.sum())
@@ -346,8 +359,10 @@ def _disturb(y_NT: Floats, rng: Random, parts: Parts) -> Floats:
     count, steps = y_NT.shape
     at_T = np.arange(steps)
     size_N1 = np.median(np.abs(y_NT - np.median(y_NT, axis=1, keepdims=True)), axis=1, keepdims=True)
-    jump_N1 = rng.normal(0, 2, (count, 1)) * (rng.random((count, 1)) < parts.broken) * size_N1
-    y_NT = y_NT + jump_N1 * (at_T >= rng.integers(0, steps, (count, 1)))
+    broken_N1 = rng.random((count, 1)) < parts.broken
+    for again in range(3):
+        jump_N1 = rng.normal(0, 1.5, (count, 1)) * broken_N1 * size_N1 * (rng.random((count, 1)) < 0.7**again)
+        y_NT = y_NT + jump_N1 * (at_T >= rng.integers(0, steps, (count, 1)))
     hit_NT = (rng.random((count, 1)) < parts.outliers) & (rng.random((count, steps)) < 0.01)
     y_NT = y_NT + hit_NT * rng.normal(0, 6, (count, steps)) * size_N1
     floor_N1 = np.quantile(y_NT, rng.uniform(0, 0.4), axis=1, keepdims=True)
@@ -361,7 +376,9 @@ def _warp(y_NT: Floats, rng: Random) -> Floats:
     count, steps = y_NT.shape
     if not count:
         return y_NT
-    speed_NT = 1 + 0.5 * np.sin(2 * np.pi * (np.arange(steps) / steps * rng.uniform(0.5, 3, (count, 1)) + rng.random((count, 1))))
+    speed_NT = 1 + 0.5 * np.sin(
+        2 * np.pi * (np.arange(steps) / steps * rng.uniform(0.5, 3, (count, 1)) + rng.random((count, 1)))
+    )
     time_NT = np.cumsum(speed_NT, axis=1)
     time_NT *= (steps - 1) / time_NT[:, -1:]
     below = np.minimum(time_NT.astype(np.int64), steps - 2)

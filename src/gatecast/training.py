@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -18,7 +18,7 @@ from gatecast import runtime
 from gatecast.config import NetworkConfig, TrainingConfig
 from gatecast.covariates import Widths
 from gatecast.errors import SettingsError
-from gatecast.network import Asked, Network, export, pinball_loss, to_tensors
+from gatecast.network import Asked, Network, export, pinball_loss, restore, to_tensors
 from gatecast.scaling import CANDIDATES, PATH, Floats, Scaling
 from gatecast.supply import RENEW, Part
 from gatecast.windows import Batch, TrainingSet, sample, training_set, validation_batch
@@ -87,6 +87,7 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
     configs: tuple[NetworkConfig, TrainingConfig],
     progress: Callable[[Progress], None] | None = None,
     choose: bool = True,
+    start: Mapping[str, np.ndarray[Any, Any]] | None = None,
 ) -> Trained:
     """Train one network on training parts; the validation parts only choose the weights kept.
 
@@ -96,6 +97,7 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
         configs: the network's and the training's settings.
         progress: called after every update.
         choose: whether the validation parts choose; else the weights at the end are kept.
+        start: weights of a network of this shape to begin with, as ``Trained.arrays``; None begins with random ones.
 
     Ctrl-C stops the loop; the best weights so far are returned and ``interrupted`` is set.
     """
@@ -114,6 +116,8 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
     judge = validation_batch(held, config.context, horizon) if choose else None
     with _own_random_numbers(config.seed, place):
         network = Network(shape, source.widths).to(place)
+        if start is not None:
+            restore(network, start)
         weights = flatten(network)
         adam = Adam(weights, config.weight_decay)
         average, best = weights.data.clone(), weights.data.clone()

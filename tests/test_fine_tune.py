@@ -1,0 +1,263 @@
+"""A network that has learned goes on from where it stands: gently, repeatably, and on nothing it could not read."""
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import gatecast
+from gatecast.config import MEDIAN, NetworkConfig, TrainingConfig
+from gatecast.covariates import Widths
+from gatecast.errors import DataError, SettingsError
+from gatecast.fitting import GENTLE, TUNING
+from gatecast.forecaster import LSTMForecaster
+from gatecast.metrics import pinball
+from gatecast.modelfile import Model, save_model
+from gatecast.network import Network, export, restore
+from gatecast.panel import panel_from_arrays, panel_from_frame
+from gatecast.predictor import forecast_panel, predict_many
+from gatecast.runtime import weights_from_arrays, weights_to_arrays
+from gatecast.scaling import Running
+from gatecast.supply import Given, Part
+from gatecast.training import train
+from gatecast.zeroshot import ZeroShot, shipped
+
+SMALL = NetworkConfig(units=6)
+QUICK = {"scaling": "running", "context": 24, "horizon": 6, "batch": 4, "origins": 4, "steps": 3, "readout": False}
+
+
+def quick(**changes):
+    return TrainingConfig(**{**QUICK, **changes})
+
+
+def table(seed=0, steps=90, series=2, first="2024-01-01"):
+    """Daily series that wander around a week."""
+    rng = np.random.default_rng(seed)
+    days = (np.datetime64(first) + np.arange(steps)).astype("datetime64[us]")
+    week = 3 * np.sin(np.arange(steps) * 2 * np.pi / 7)
+    values = [20 + week + rng.normal(size=steps).cumsum() / 3 for _ in range(series)]
+    names = np.repeat([f"s{s}" for s in range(series)], steps).tolist()
+    return pl.DataFrame({"unique_id": names, "ds": np.tile(days, series), "y": np.concatenate(values)})
+
+
+def arrays(model):
+    return weights_to_arrays(model.weights)
+
+
+def same(one, other):
+    return all(np.array_equal(array, other[name]) for name, array in one.items())
+
+
+@pytest.fixture(scope="module")
+def start():
+    """Trained a little; every test that adapts it takes a copy."""
+    return LSTMForecaster(SMALL, quick(updates=20)).fit(table()).model_
+
+
+def forecaster(model, **changes):
+    """One that has this model."""
+    made = LSTMForecaster(training=quick(**changes))
+    made.model_ = model
+    return made
+
+
+# ------------------------------------------------------------------------------------------- the network
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("widths", [Widths(), Widths(2, 1, 3)])
+def test_a_network_is_restored_from_what_was_exported(layers, widths):
+    torch.manual_seed(0)
+    shape = NetworkConfig(units=5, layers=layers)
+    one, other = Network(shape, widths), Network(shape, widths)
+    for parameter in one.parameters():
+        torch.nn.init.normal_(parameter)
+    exported = export(one)
+    assert not same(exported, export(other))
+    restore(other, exported)
+    assert same(exported, export(other))
+
+
+def test_a_network_of_another_shape_is_not_restored():
+    arrays_of_five = export(Network(NetworkConfig(units=5)))
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        restore(Network(NetworkConfig(units=6)), arrays_of_five)
+
+
+def losses(start, updates, values, seed=0):
+    """Mean pinball loss on the training part of what a start becomes, and its weights."""
+    given = Given(Part(values, values.shape[1] - 1))
+    config = quick(updates=updates, learning_rate=3e-3, seed=seed)
+    trained = train(given, Running((7,)), (SMALL, config), choose=False, start=arrays(start))
+    model = Model(weights_from_arrays(trained.arrays), Running((7,)), start.config)
+    origins = np.arange(30, values.shape[1] - 7)
+    made = predict_many(model, values, origins, 6)
+    truth = values[:, origins[:, None] + np.arange(1, 7)]
+    return pinball(truth, made), trained
+
+
+def test_without_updates_the_weights_are_those_of_the_start_and_more_lower_the_training_loss(start):
+    values = np.sign(np.sin(np.arange(150) * 2 * np.pi / 7)) + np.random.default_rng(0).normal(size=(3, 150)) / 5
+    none, untouched = losses(start, 0, values)
+    assert same(arrays(start), untouched.arrays)
+    some, more = losses(start, 40, values)[0], losses(start, 300, values)[0]
+    assert none > some > more
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_others(start):
+    values = np.random.default_rng(1).normal(size=(2, 80)).cumsum(1)
+    one, again, other = (losses(start, 15, values, seed)[1].arrays for seed in (0, 0, 1))
+    assert same(one, again)
+    assert not same(one, other)
+
+
+# ------------------------------------------------------------------------------------------- a model goes on
+
+
+def test_with_no_update_the_forecasts_are_those_of_the_start(start):
+    new = table(seed=5)
+    for model, seasons in ((start, start.scaling.seasons), (shipped()[0], (7,))):
+        tuned = forecaster(model, updates=0, horizon=model.direct_horizon).fine_tune(new).model_
+        as_it_was = Model(tuned.weights, Running(seasons), tuned.config)
+        assert same(arrays(model), arrays(tuned))
+        assert tuned.direct_horizon == model.direct_horizon
+        panel = panel_from_frame(new)
+        for horizon in (3, 20, 70):
+            one, other = (forecast_panel(each, panel, horizon) for each in (as_it_was, tuned))
+            np.testing.assert_array_equal(one[..., MEDIAN], other[..., MEDIAN])
+            plain = forecast_panel(Model(tuned.weights, tuned.scaling, tuned.config), panel, horizon)
+            np.testing.assert_array_equal(one, plain)  # but for how wide its intervals are made
+
+
+def test_what_was_learned_stays_and_what_was_not_asked_for_is_that_of_tuning(start):
+    tuned = forecaster(start).fine_tune(table(seed=5))
+    training = tuned.model_.config.training
+    assert (training.learning_rate, tuned.fitted_.trained.planned) == (GENTLE, TUNING)
+    assert tuned.model_.config.network.units == SMALL.units
+    assert not same(arrays(start), arrays(tuned.model_)) or tuned.fitted_.trained.best_update == 0
+    asked = forecaster(start, updates=7, learning_rate=0.02).fine_tune(table(seed=5)).model_.config.training
+    assert (asked.learning_rate, asked.updates) == (0.02, 7)
+
+
+def test_it_repeats_and_goes_on_from_a_file_as_from_a_fit(start, tmp_path):
+    fitted = LSTMForecaster(SMALL, quick(updates=20)).fit(table())
+    fitted.save(tmp_path / "model.safetensors")
+    loaded = LSTMForecaster(training=quick(updates=20)).load(tmp_path / "model.safetensors")
+    new = table(seed=5)
+    adapted = (each.fine_tune(new) for each in (fitted, loaded, forecaster(start, updates=20)))
+    one, other, again = (each.predict(9, level=[80]) for each in adapted)
+    assert one.equals(other) and one.equals(again)
+
+
+def test_fit_starts_over(start):
+    tuned = LSTMForecaster(SMALL, quick(updates=20)).fit(table()).fine_tune(table(seed=5))
+    assert not same(arrays(tuned.model_), arrays(start)) or tuned.fitted_.trained.best_update == 0
+    assert same(arrays(tuned.fit(table()).model_), arrays(start))
+    assert "start" not in tuned.model_.card
+
+
+def test_it_can_be_adapted_twice_and_the_card_says_what_it_began_with(start, tmp_path):
+    once = forecaster(start, updates=5).fine_tune(table(seed=5))
+    began = once.model_.card["start"]
+    assert began["data"]["fingerprint"] == start.card["data"]["fingerprint"]
+    assert once.model_.card["data"]["fingerprint"] != began["data"]["fingerprint"]
+    twice = once.fine_tune(table(seed=6))
+    twice.save(tmp_path / "twice.safetensors")
+    assert gatecast.load_model(tmp_path / "twice.safetensors").card["start"]["start"] == began
+
+
+def test_the_seasons_are_those_of_the_new_table(start):
+    months = np.arange("2010-01", "2016-01", dtype="datetime64[M]").astype("datetime64[us]")
+    monthly = pl.DataFrame({"ds": months, "y": np.random.default_rng(0).normal(size=72)})
+    assert forecaster(start, updates=1).fine_tune(monthly).model_.scaling.seasons == (12,)
+    numbers = np.tile(np.random.default_rng(1).normal(size=9), 20)
+    assert forecaster(start, updates=1).fine_tune(numbers).model_.scaling.seasons == (9,)
+    asked = LSTMForecaster(training=quick(updates=1), season_length=(5,))
+    asked.model_ = start
+    assert asked.fine_tune(monthly).model_.scaling.seasons == (5,)
+
+
+def test_the_forecast_follows_the_new_table_which_stays_as_it_was(start):
+    new = table(seed=5, series=1, first="2030-05-01")
+    before = new.clone()
+    made = forecaster(start, updates=3).fine_tune(new).predict(2)
+    assert isinstance(made, pl.DataFrame)
+    assert [str(day)[:10] for day in made["ds"]] == ["2030-07-30", "2030-07-31"]
+    assert new.equals(before)
+    panel = panel_from_frame(new)
+    assert forecaster(start, updates=3).fine_tune(panel).predict(2)["LSTM"].to_pylist() == made["LSTM"].to_list()
+
+
+# ------------------------------------------------------------------------------------------- the shipped networks
+
+
+def test_without_a_model_the_first_shipped_network_is_adapted():
+    before = [array.copy() for array in arrays(shipped()[0]).values()]
+    new = table(seed=5, steps=40, series=1)
+    one = LSTMForecaster(training=quick(updates=4)).fine_tune(new)
+    other = ZeroShot().fine_tune(new, training=quick(updates=4))
+    assert isinstance(other, LSTMForecaster)
+    assert one.predict(5, level=[90]).equals(other.predict(5, level=[90]))
+    assert one.model_.weights.units == shipped()[0].weights.units
+    assert all(np.array_equal(*pair) for pair in zip(before, arrays(shipped()[0]).values(), strict=True))
+
+
+def test_weights_and_seasons_that_were_chosen_are_those_adapted(start, tmp_path):
+    save_model(start, tmp_path / "own.safetensors")
+    chosen = ZeroShot(season_length=(5,), weights=[tmp_path / "own.safetensors"])
+    tuned = chosen.fine_tune(table(seed=5), training=quick(updates=2))
+    assert tuned.model_.weights.units == SMALL.units
+    assert tuned.model_.scaling.seasons == (5,)
+
+
+# ------------------------------------------------------------------------------------------- columns beside the target
+
+
+def with_price(seed=0, name="price"):
+    frame = table(seed)
+    return frame.with_columns(pl.Series(name, np.random.default_rng(seed).normal(10, 1 + seed, len(frame))))
+
+
+def test_a_model_that_reads_columns_is_adapted_to_a_table_that_has_them():
+    first = LSTMForecaster(SMALL, quick(updates=8)).fit(with_price(), known=["price"])
+    learned = first.model_.columns
+    tuned = first.fine_tune(with_price(seed=3), known=["price"])
+    assert tuned.model_.columns == learned  # read as the weights know it
+    assert tuned.model_.config.data.known == ("price",)
+
+
+def test_other_columns_than_the_models_are_refused_in_words(start):
+    with pytest.raises(SettingsError, match="given with price, and the model to start from reads no columns"):
+        forecaster(start).fine_tune(with_price(), known=["price"])
+    with pytest.raises(SettingsError, match="given with price, and the model to start from reads no columns"):
+        LSTMForecaster().fine_tune(with_price(), inputs=["price"])
+    reads = LSTMForecaster(SMALL, quick(updates=2)).fit(with_price(), known=["price"])
+    with pytest.raises(DataError, match="the model reads price"):
+        reads.fine_tune(table())
+    with pytest.raises(SettingsError, match="given with rain, and the model to start from reads price"):
+        both = with_price().with_columns(rain=pl.col("price") * 2)
+        reads.fine_tune(both, known=["price"], inputs=["rain"])
+
+
+# ------------------------------------------------------------------------------------------- refused
+
+
+def test_a_scaling_that_is_fixed_and_another_shape_are_refused_in_words(start):
+    wave = np.sin(np.arange(120) / 5)
+    fixed = LSTMForecaster(SMALL, quick(updates=2, scaling="fixed")).fit(wave)
+    with pytest.raises(SettingsError, match="level and scale are fixed"):
+        fixed.fine_tune(wave)
+    with pytest.raises(SettingsError, match="1 x 7 units is asked for, and the one to start from has 1 x 6"):
+        other = LSTMForecaster(NetworkConfig(units=7))
+        other.model_ = start
+        other.fine_tune(table())
+
+
+def test_after_a_refusal_the_forecaster_is_as_it_was(start):
+    fitted = LSTMForecaster(SMALL, quick(updates=5)).fit(table())
+    before = fitted.predict(4)
+    with pytest.raises(SettingsError):
+        fitted.fine_tune(with_price(), known=["price"])
+    with pytest.raises(DataError, match="at least 10 are needed"):
+        fitted.fine_tune(panel_from_arrays([1.0, 2.0, 3.0]))
+    assert fitted.predict(4).equals(before)

@@ -1,0 +1,377 @@
+"""The shipped weights forecast any series at once; nothing after an origin is read, units and company do not matter.
+
+What is tested are properties, which hold however well the weights are trained; ``benchmarks`` say how well they are.
+"""
+
+import subprocess
+import sys
+from itertools import pairwise
+
+import numpy as np
+import polars as pl
+import pyarrow as pa
+import pytest
+
+import gatecast
+from gatecast.config import DIRECT_HORIZON, LEVELS, MEDIAN, QUANTILES
+from gatecast.errors import DataError, ModelFileError, SettingsError
+from gatecast.modelfile import save_model
+from gatecast.panel import panel_from_arrays, panel_from_frame
+from gatecast.synthetic import KINDS, simulate
+from gatecast.zeroshot import FEWEST, ZeroShot, shipped
+from test_architecture import HEAVY
+
+CLOSE = 1e-5  # of the largest number in a series' forecast: the weights are in single precision
+STEPS = np.arange(120)
+NOISE = np.random.default_rng(0).normal(size=120)
+HOLES = np.random.default_rng(1).random(120) < 0.3
+SERIES = {
+    "season": 10 + np.sin(STEPS * 2 * np.pi / 12) + 0.1 * NOISE,
+    "walk": NOISE.cumsum(),
+    "growth": 1.05**STEPS,
+    "negative": -50 + NOISE,
+    "seldom": np.maximum(NOISE - 1, 0),
+    "missing": np.where(HOLES, np.nan, 10 + np.sin(STEPS / 3)),
+    "missing end": np.r_[NOISE.cumsum(), np.full(20, np.nan)],
+    "constant": np.full(30, 3.25),
+    "zeros": np.zeros(30),
+    "one value among zeros": np.r_[np.zeros(49), 1e9],
+    "huge": 1e12 * NOISE.cumsum(),
+    "tiny": 1e-12 * NOISE[:50],
+    "three points": np.array([1.0, 2.0, 4.0]),
+    "two points": np.array([2.0, 1.0]),
+}
+
+
+def months(series):
+    """Series as a monthly panel; all end together."""
+    longest = max(map(len, series))
+    times = [np.datetime64("2000-01") + np.arange(longest - len(values), longest) for values in series]
+    return panel_from_frame(
+        {
+            "unique_id": np.repeat([f"s{s}" for s in range(len(series))], [len(values) for values in series]).tolist(),
+            "ds": np.concatenate(times).astype("datetime64[us]"),
+            "y": np.concatenate(series),
+        }
+    )
+
+
+def simulated(count, seed=0):
+    """Monthly series of many lengths, of which each holds some years."""
+    kind = KINDS[2]._replace(shortest=70)
+    values_NT = simulate(kind, count, np.random.default_rng(seed)).values_NT
+    return [values[np.isfinite(values).argmax() :] for values in values_NT]
+
+
+def last(panel):
+    return np.array([panel.lengths.max() - 1])
+
+
+def same(one, other, part=slice(None)):
+    """Forecasts (S, H, Q) are the same to what single precision can tell."""
+    size = np.abs(one).max(axis=(1, 2), keepdims=True)
+    size = np.where(size > 0, size, 1.0)
+    np.testing.assert_allclose((other / size)[..., part], (one / size)[..., part], rtol=0, atol=CLOSE)
+
+
+@pytest.fixture(scope="module")
+def panel():
+    return months(simulated(8))
+
+
+@pytest.fixture(scope="module")
+def shot():
+    return ZeroShot()
+
+
+# ------------------------------------------------------------------------------------------- any series
+
+
+@pytest.mark.parametrize("name", SERIES)
+@pytest.mark.parametrize("horizon", [1, 18, DIRECT_HORIZON, 200])
+def test_any_series_has_a_finite_forecast_whose_quantiles_do_not_cross(shot, name, horizon):
+    made = shot.forecast_panel(months([SERIES[name]]), horizon)
+    assert made.shape == (1, horizon, len(QUANTILES))
+    assert np.isfinite(made).all()
+    assert (np.diff(made, axis=2) >= 0).all()
+
+
+@pytest.mark.parametrize("name", SERIES)
+def test_beyond_the_direct_horizon_intervals_widen_or_stay(shot, name):
+    width = np.ptp(shot.forecast_panel(months([SERIES[name]]), 200), axis=2)[0, DIRECT_HORIZON - 1 :]
+    assert (np.diff(width) >= -CLOSE * width.max()).all()
+
+
+@pytest.mark.parametrize("name", ["season", "walk", "missing"])
+def test_beyond_the_direct_horizon_the_steps_before_it_are_as_they_were(shot, name):
+    near, far = (shot.forecast_panel(months([SERIES[name]]), horizon) for horizon in (DIRECT_HORIZON, 130))
+    same(near, far[:, :DIRECT_HORIZON])
+
+
+def test_zeros_stay_zeros(shot):
+    assert (shot.forecast_panel(months([np.zeros(30)]), 12) == 0).all()
+
+
+def test_series_of_one_point_are_forecast_beside_others(shot):
+    made = shot.forecast_panel(months([SERIES["season"], np.array([7.0]), np.r_[7.0, np.full(9, np.nan)]]), 5)
+    assert np.isfinite(made).all()
+
+
+def test_a_series_without_any_value_is_refused():
+    with pytest.raises(DataError, match="single value"):
+        gatecast.forecast([1.0, None], 3)
+    with pytest.raises(DataError, match="no value at all"):
+        months([SERIES["season"], np.full(10, np.nan)])
+
+
+def test_a_season_is_used(shot):
+    shape = np.random.default_rng(3).normal(size=12)
+    values = 100 + 10 * shape[np.arange(120) % 12]
+    truth = 100 + 10 * shape[np.arange(120, 132) % 12]
+    median = shot.forecast_panel(months([values]), 12)[0, :, MEDIAN]
+    assert np.abs(median - truth).mean() < np.abs(values[-1] - truth).mean() / 2
+
+
+def test_a_season_of_plain_numbers_is_found_and_used(shot):
+    shape = np.random.default_rng(4).normal(size=9)
+    values = shape[np.arange(180) % 9]
+    truth = shape[np.arange(180, 189) % 9]
+    for forecaster in (shot, ZeroShot(season_length=(9,))):
+        median = forecaster.forecast_panel(panel_from_arrays(values), 9)[0, :, MEDIAN]
+        assert np.abs(median - truth).mean() < np.abs(values[-1] - truth).mean() / 2
+    asked, found = (each.forecast_panel(panel_from_arrays(values), 9) for each in (ZeroShot(season_length=(9,)), shot))
+    np.testing.assert_array_equal(asked, found)
+
+
+def test_the_season_asked_for_is_used_in_place_of_the_calendars(shot, panel):
+    without = ZeroShot(season_length=(1,)).forecast_panel(panel, 12)
+    assert np.abs(without - shot.forecast_panel(panel, 12)).max() > 0
+
+
+# ------------------------------------------------------------------------------------------- what does not matter
+
+
+@pytest.mark.parametrize("factor", [1e-6, 7.3, 1e9])
+@pytest.mark.parametrize("name", [name for name in SERIES if name != "zeros"])
+def test_the_unit_of_a_series_is_the_unit_of_its_forecast(shot, name, factor):
+    one = shot.forecast_panel(months([SERIES[name]]), 70)
+    other = shot.forecast_panel(months([factor * SERIES[name]]), 70)
+    same(one, other / factor)
+
+
+def test_the_unit_of_one_series_does_not_touch_another(shot):
+    series = simulated(6)
+    one = shot.forecast_panel(months(series), 12)
+    series[0] = 1e6 * series[0]
+    other = shot.forecast_panel(months(series), 12)
+    same(one[1:], other[1:])
+    same(one[:1], other[:1] / 1e6)
+
+
+def test_values_after_an_origin_change_nothing(shot, panel):
+    origins = last(panel) - [30, 9]
+    changed = []
+    for s in range(len(panel)):
+        values = panel.series_values(s).copy()
+        values[-9:] = 1e3 * np.random.default_rng(s).normal(size=9)
+        changed.append(values)
+    for horizon in (12, 70):
+        one, other = (shot.predict_many(each, origins, horizon) for each in (panel, months(changed)))
+        np.testing.assert_array_equal(one, other)
+
+
+def test_missing_values_after_an_origin_change_nothing_either(shot, panel):
+    changed = [panel.series_values(s).copy() for s in range(len(panel))]
+    for values in changed:
+        values[-9:] = np.nan
+    one, other = (shot.predict_many(each, last(panel) - 9, 12) for each in (panel, months(changed)))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_the_last_origin_says_what_is_predicted(shot, panel):
+    for horizon in (12, 70):
+        same(shot.forecast_panel(panel, horizon), shot.predict_many(panel, last(panel), horizon)[:, 0])
+
+
+@pytest.mark.parametrize("count", [1, FEWEST - 1, 8])
+@pytest.mark.parametrize("gone", [1, 20])
+def test_an_origin_says_what_is_predicted_from_the_table_that_ends_there(shot, count, gone):
+    series = simulated(count, seed=5)
+    whole, cut = months(series), months([values[:-gone] for values in series])
+    same(shot.forecast_panel(cut, 18), shot.predict_many(whole, last(whole) - gone, 18)[:, 0])
+
+
+@pytest.mark.xfail(strict=True, reason="how far a short series is read before it is checked follows from the table")
+def test_an_origin_of_a_short_series_says_what_is_predicted_from_the_table_that_ends_there(shot):
+    values = SERIES["season"][:44]
+    whole, cut = months([values]), months([values[:-7]])
+    same(shot.forecast_panel(cut, 18), shot.predict_many(whole, last(whole) - 7, 18)[:, 0])
+
+
+def test_one_origin_among_others_says_what_it_says_alone(shot, panel):
+    origins = last(panel) - [20, 3]
+    among = shot.predict_many(panel, origins, 18)
+    for place in (0, 1):
+        same(shot.predict_many(panel, origins[place : place + 1], 18)[:, 0], among[:, place])
+
+
+@pytest.mark.xfail(strict=True, reason="the seasons of all origins are those of which the earliest had seen two")
+def test_one_origin_among_earlier_ones_says_what_it_says_alone_where_a_season_came_between(shot):
+    panel = months([SERIES["season"][:40]])
+    origins = last(panel) - [20, 3]
+    among = shot.predict_many(panel, origins, 18)
+    same(shot.predict_many(panel, origins[1:], 18)[:, 0], among[:, 1])
+
+
+@pytest.mark.xfail(strict=True, reason="the steps that share a factor follow from the horizon")
+def test_a_step_has_the_same_interval_whatever_the_horizon(shot):
+    panel = months([SERIES["season"]])
+    same(shot.forecast_panel(panel, 6), shot.forecast_panel(panel, 18)[:, :6])
+
+
+def test_a_step_has_the_same_median_whatever_the_horizon(shot, panel):
+    same(shot.forecast_panel(panel, 6), shot.forecast_panel(panel, 18)[:, :6], slice(MEDIAN, MEDIAN + 1))
+
+
+def test_few_series_are_forecast_together_as_each_alone(shot):
+    series = [SERIES[name] for name in ("season", "missing", "three points", "walk")]
+    assert len(series) < FEWEST
+    alone = np.concatenate([shot.forecast_panel(months([values]), 70) for values in series])
+    same(alone[[0, 1, 3]], shot.forecast_panel(months(series), 70)[[0, 1, 3]])
+    same(alone, shot.forecast_panel(months(series), 70), slice(MEDIAN, MEDIAN + 1))
+
+
+def test_in_a_panel_only_the_widths_are_shared(shot, panel):
+    alone = np.concatenate([shot.forecast_panel(panel.select(s), 70) for s in range(len(panel))])
+    together = shot.forecast_panel(panel, 70)
+    same(alone, together, slice(MEDIAN, MEDIAN + 1))
+    assert np.abs(np.ptp(alone, axis=2) / np.ptp(together, axis=2) - 1).max() > CLOSE
+
+
+def test_the_order_of_the_series_does_not_matter_to_their_medians(shot):
+    series = simulated(7)
+    one, other = (shot.forecast_panel(months(each), 12) for each in (series, series[::-1]))
+    same(one, other[::-1], slice(MEDIAN, MEDIAN + 1))
+
+
+# ------------------------------------------------------------------------------------------- as a forecaster
+
+
+def table(make=pa.table, count=2):
+    days = np.arange("2024-01-01", "2024-04-10", dtype="datetime64[D]").astype("datetime64[us]")
+    values = [10 * (s + 1) + np.sin(np.arange(len(days)) * 2 * np.pi / 7) for s in range(count)]
+    names = np.repeat([f"s{s}" for s in range(count)], len(days)).tolist()
+    return make({"unique_id": names, "ds": np.tile(days, count), "y": np.concatenate(values)})
+
+
+def test_it_fits_and_predicts_the_kind_of_table_that_came_in():
+    made = ZeroShot().fit(table(pl.DataFrame)).predict(5, level=LEVELS)
+    assert isinstance(made, pl.DataFrame)
+    bounds = [f"ZeroShot-{side}-{level}" for level in LEVELS for side in ("lo", "hi")]
+    assert made.columns == ["unique_id", "ds", "ZeroShot", *bounds]
+    assert made["unique_id"].to_list() == ["s0"] * 5 + ["s1"] * 5
+    assert str(made["ds"][0]) == "2024-04-10 00:00:00"
+    for inner, outer in pairwise(LEVELS):
+        assert (made[f"ZeroShot-lo-{outer}"] <= made[f"ZeroShot-lo-{inner}"]).all()
+        assert (made[f"ZeroShot-hi-{outer}"] >= made[f"ZeroShot-hi-{inner}"]).all()
+
+
+def test_the_call_without_a_model_says_the_same():
+    one = ZeroShot().fit(table()).predict(5, level=[80])
+    assert gatecast.forecast(table(), 5, level=[80]).equals(one)
+
+
+def test_what_it_does_is_said():
+    said = []
+    gatecast.forecast(table(), 80, note=said.append)
+    assert said[0] == "2 of 2 series: season of 7 steps, of the calendar"
+    assert "trained for 64 steps ahead" in said[1]
+
+
+def test_its_table_is_not_changed_and_a_panel_is_taken_too():
+    frame = table(pl.DataFrame)
+    before = frame.clone()
+    gatecast.forecast(frame, 5)
+    assert frame.equals(before)
+    panel = panel_from_frame(frame)
+    values = panel.values.copy()
+    ZeroShot().fit(panel).predict(5)
+    np.testing.assert_array_equal(panel.values, values)
+
+
+def test_what_it_cannot_do_is_refused_in_words():
+    with pytest.raises(SettingsError, match="give the series to fit first"):
+        ZeroShot().predict(3)
+    with pytest.raises(SettingsError, match="a horizon of 0"):
+        ZeroShot().fit(table()).predict(0)
+    with pytest.raises(SettingsError, match="read no columns beside the target"):
+        ZeroShot().fit(table()).predict(3, future=table())
+    with pytest.raises(SettingsError, match="level 85"):
+        ZeroShot().fit(table()).predict(3, level=[85])
+    for more in ({"future": table()}, {"what_if": ["price=2"]}):
+        with pytest.raises(SettingsError, match="without a model"):
+            gatecast.forecast(table(), 3, **more)
+
+
+@pytest.mark.xfail(strict=True, reason="season lengths are not checked")
+@pytest.mark.parametrize("seasons", [12, (0,), (-3,), (2.5,), (12, 4, 2)])
+def test_season_lengths_that_cannot_be_are_refused_in_words(seasons, panel):
+    with pytest.raises(SettingsError, match="season_length"):
+        ZeroShot(season_length=seasons).forecast_panel(panel, 3)
+
+
+def test_a_backtest_asks_it_by_name_and_it_is_told_the_season():
+    done = gatecast.backtest(table(), ["ZeroShot", "LastValue", "SeasonalNaive"], 7, origins=3)
+    assert list(done.forecasts) == ["ZeroShot", "LastValue", "SeasonalNaive"] and done.left_out == {}
+    made = done.forecasts["ZeroShot"]
+    assert made.shape == (2, 3, 7, len(QUANTILES)) and np.isfinite(made).all()
+    error = {name: np.abs(each[..., MEDIAN] - done.truth_SOH).mean() for name, each in done.forecasts.items()}
+    assert error["ZeroShot"] < error["LastValue"]
+    numbers = np.tile(np.random.default_rng(0).normal(size=11), 20)
+    told, own = (
+        gatecast.backtest(numbers, [name], 11, origins=2, **more).forecasts
+        for name, more in (("ZeroShot", {"season_length": 3}), (ZeroShot(season_length=(3,)), {}))
+    )
+    np.testing.assert_array_equal(told["ZeroShot"], own["ZeroShot"])
+
+
+def test_a_backtest_is_what_would_have_been_said_then():
+    frame = table()
+    done = gatecast.backtest(frame, ["ZeroShot"], 7, origins=2)
+    panel = panel_from_frame(frame)
+    for place, origin in enumerate(done.origins_SO[0]):
+        then = ZeroShot().forecast_panel(panel.head(int(origin) + 1), 7)
+        same(then, done.forecasts["ZeroShot"][:, place])
+
+
+# ------------------------------------------------------------------------------------------- the weights
+
+
+def test_the_shipped_weights_say_where_they_come_from():
+    for model in shipped():
+        assert "no real data" in model.card["what"]
+        assert {"generator", "seed", "updates"} <= set(model.card)
+        assert model.columns == () and model.direct_horizon == DIRECT_HORIZON
+        assert model.weights.head.state_DE.dtype == np.float32
+
+
+def test_weights_can_be_replaced_and_what_is_no_weights_file_is_refused(tmp_path, panel):
+    first = shipped()[0]
+    save_model(first, tmp_path / "own.safetensors")
+    own = ZeroShot(weights=[tmp_path / "own.safetensors"]).forecast_panel(panel, 6)
+    twice = ZeroShot(weights=[tmp_path / "own.safetensors"] * 2).forecast_panel(panel, 6)
+    same(own, twice)
+    (tmp_path / "none.safetensors").write_bytes(b"no weights")
+    with pytest.raises(ModelFileError, match="damaged or not a model file"):
+        ZeroShot(weights=[tmp_path / "none.safetensors"]).forecast_panel(panel, 6)
+
+
+def test_a_forecast_of_a_file_loads_nothing_heavy(tmp_path):
+    rows = "".join(f"{2000 + m // 12}-{m % 12 + 1:02d}-01,{m % 12}\n" for m in range(60))
+    (tmp_path / "sales.csv").write_text(f"month,sales\n{rows}")
+    code = (
+        f"import sys, gatecast; made = gatecast.forecast({str(tmp_path / 'sales.csv')!r}, 70); assert len(made) == 70;"
+        f"print([m for m in {HEAVY} if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
