@@ -18,7 +18,7 @@ from gatecast.errors import DataError, ModelFileError, SettingsError
 from gatecast.modelfile import save_model
 from gatecast.panel import panel_from_arrays, panel_from_frame
 from gatecast.synthetic import KINDS, simulate
-from gatecast.zeroshot import FEWEST, ZeroShot, shipped
+from gatecast.zeroshot import FEWEST, ZeroShot, ZeroShotSeries, shipped
 from test_architecture import HEAVY
 
 CLOSE = 1e-5  # of the largest number in a series' forecast: the weights are in single precision
@@ -375,3 +375,15 @@ def test_a_forecast_of_a_file_loads_nothing_heavy(tmp_path):
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_series_row_says_what_the_forecaster_says_and_reads_nothing_later():
+    values = np.random.default_rng(5).normal(size=150).cumsum() + 5 * np.sin(np.arange(150) * np.pi / 6)
+    row = ZeroShotSeries((12,)).fit_values(values[:100], 12)
+    made = row.predict_many(values, [100, 120, 149], 6)
+    panel = panel_from_arrays(values)
+    expected = ZeroShot(season_length=(12,)).predict_many(panel, np.array([100, 120, 149]), 6)[0]
+    np.testing.assert_allclose(made, expected, rtol=1e-6)
+    changed = values.copy()
+    changed[101:] += 1000
+    np.testing.assert_allclose(row.predict_many(changed, [100, 120], 6)[0], made[0], rtol=1e-5)

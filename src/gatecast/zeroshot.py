@@ -195,6 +195,36 @@ class ZeroShot:
         return tuple(replace(model, scaling=Running(seasons)) for model in given)
 
 
+class ZeroShotSeries:
+    """The shipped weights as one more row beside the baselines of a series; nothing is fitted.
+
+    Args:
+        seasons: steps per season, at most two.
+    """
+
+    name = NAME
+
+    def __init__(self, seasons: tuple[int, ...] = (1,)) -> None:
+        self._seasons = seasons
+
+    def fit_values(self, values: Floats, season_length: int) -> Self:
+        """Take nothing but the season, where none was given: (T,) values of the training part are not needed."""
+        del values
+        if self._seasons == (1,):
+            self._seasons = (season_length,)
+        return self
+
+    def predict_many(self, values: Floats, origins: Sequence[int] | Indices, horizon: int) -> Floats:
+        """Return quantiles (O, H, Q) from every origin of a series (T,), each from what was known there."""
+        at = np.asarray(origins, np.int64)
+        first, last = int(at.min()), int(at.max())
+        seasons = tuple(m for m in self._seasons if m > 1 and 2 * m <= first + 1) or (1,)
+        members = tuple(replace(model, scaling=Running(seasons)) for model in shipped())
+        cut = max(0, first + 1 - CONTEXT)
+        shown_ST = np.asarray(values, np.float64)[None, cut : last + 1]
+        return np.asarray(_from_origins(members, shown_ST, at - last, horizon, None)[0])
+
+
 def _alike(panel: Panel, rows: Indices) -> Iterator[Indices]:
     """Groups of series of like length, as many as are read together."""
     lengths = panel.lengths
