@@ -139,6 +139,8 @@ class Training:
         torch.manual_seed(seed)
         self.seed, self.updates, self.device, self.update = seed, updates, torch.device(device), 0
         self.network = Network(NetworkConfig(units=UNITS, layers=LAYERS)).to(self.device)
+        with torch.no_grad():
+            self.network.out.bias.zero_()  # all candidates alike: what is simulated is of every kind
         self.adam = torch.optim.AdamW(self.network.parameters(), lr=RATE, weight_decay=DECAY)
         self.average = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.log: list[dict[str, float]] = []

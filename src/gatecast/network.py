@@ -19,6 +19,9 @@ from gatecast.covariates import Widths
 from gatecast.runtime import OUTPUTS, HeadWeights, Weights, weights_from_arrays, weights_to_arrays
 from gatecast.scaling import CANDIDATES, PATH, Question, channels_for, features_for
 
+MADE = 4  # candidates from here on are made of several values; an untrained network hardly looks at them, so that it
+UNTRIED = -3.0  # repeats the level and the newest values: their logits at the start
+
 
 class Asked(NamedTuple):
     """A ``scaling.Question`` as tensors."""
@@ -62,6 +65,7 @@ class Network(nn.Module):
             for last in (self.out, self.path):
                 last.weight.zero_()
                 last.bias.zero_()
+            self.out.bias[MADE:CANDIDATES] = UNTRIED
 
     def read(self, x_BTC: Tensor) -> Tensor:
         """What the head sees at every step, (B, T, D)."""
