@@ -344,7 +344,7 @@ def sine_rmse(**changes):
 def test_a_sine_is_learnt_and_without_updates_it_is_not():
     learnt, trained = sine_rmse()
     assert trained.readout
-    assert learnt <= 2e-3
+    assert learnt <= 3e-3
     assert sine_rmse(updates=0)[0] > 0.04  # the last value, at best
 
 
