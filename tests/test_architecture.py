@@ -13,11 +13,12 @@ PACKAGE = Path(gatecast.__file__).parent
 LADDER = [
     {"errors", "arrow", "calendars", "wording", "covariates"},
     {"config", "cell", "frequency", "layouts", "numerals", "scaling", "significance", "gains", "copies", "tablefiles"},
-    {"metrics", "detectors", "dates", "findings", "runtime", "spacing", "variance", "windows"},
-    {"columns", "coverage", "reading_of_times"},
+    {"conformal", "metrics", "detectors", "dates", "findings", "runtime", "skill", "spacing", "variance", "windows"},
+    {"adaptive", "columns", "coverage", "reading_of_times"},
     {"reading", "rows", "folder", "leakage"},
     {"panel", "judgement"},
-    {"sources", "frames", "future", "network", "modelfile", "baselines", "placing", "supply"}
+    {"frames"},
+    {"sources", "future", "network", "modelfile", "baselines", "placing", "supply"}
     | {"symptoms_of_columns", "symptoms_of_times", "symptoms_of_values"},
     {
         "answers",
@@ -33,11 +34,13 @@ LADDER = [
         "volatility",
     },
     {"adapters", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
-    {"forecaster", "mending", "rolling"},
+    {"forecaster", "mending", "rolling", "wave"},
     {"opening", "scoring"},
-    {"run", "panel_run", "doctor", "forecasts", "judging"},
-    {"explain", "charts"},
-    {"console", "report"},
+    {"run", "panel_run", "doctor", "forecasts", "judging", "charts_parts"},
+    {"explain", "evidence", "charts_errors"},
+    {"console", "charts", "charts_panel"},
+    {"captions"},
+    {"report"},
     {"panel_report"},
     {"output"},
     {"cli"},

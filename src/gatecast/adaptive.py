@@ -1,0 +1,162 @@
+"""Intervals that follow a drift: factors on their widths, from what the same pass said before and what has come since.
+
+At an origin the truths of earlier forecasts are known, and with them their scores (see ``conformal``).  The factor is
+again the score that so many percent keep to; newer ones count more, and a few of them do not move it far from 1.
+
+Sources: Gibbs & Candès, "Adaptive conformal inference under distribution shift", NeurIPS 2021; Barber, Candès, Ramdas &
+Tibshirani, "Conformal prediction beyond exchangeability", Annals of Statistics 51(2), 2023 (weights that fade).
+
+Key: S series, O past origin, P origin to forecast from, H step ahead, Q quantile, L interval, N score.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from gatecast.config import MEDIAN, QUANTILES
+from gatecast.conformal import ASKED, at_every_step, interval_scores, pools, rescale
+from gatecast.errors import DataError, SettingsError
+
+__all__ = ["Pace", "adaptive_factors", "follow", "rescale"]
+
+Floats = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+RANGE = (0.1, 10.0)  # of a factor: one absurd value cannot open an interval without end
+SAMPLED = 3  # steps of those that share a factor that are looked at: neighbours say nearly the same
+FORGOTTEN = 8  # half-lives after which what came counts no more
+CELLS = 2_000_000  # scores at a time
+TOGETHER = 64  # origins whose past is sorted once
+
+
+class Pace(NamedTuple):
+    """How fast factors follow.
+
+    Attributes:
+        half_life: steps after which what came counts half.
+        prior: independent forecasts with which a factor goes half the way from 1, in logarithms.
+    """
+
+    half_life: float = 100.0
+    prior: float = 5.0
+
+
+def adaptive_factors(
+    truth_SOH: ArrayLike,
+    quantiles_SOHQ: ArrayLike,
+    origins_SO: ArrayLike,
+    now_SP: ArrayLike,
+    pace: Pace | None = None,
+) -> Floats:
+    """Return factors (S, P, H, Q) on the distances from the median, for forecasts made at ``now_SP``.
+
+    Used at an origin are the forecasts whose truth has come by then: those of step h from origins at least h steps
+    before.  Later truths and forecasts are never read, whatever the arrays hold.  Both sides of an interval have one
+    factor, and the median has 1.  Neighbouring steps share theirs, and between powers of two it is interpolated over
+    the logarithm of the step, so that no step jumps out.  Without any score every factor is 1.
+
+    Args:
+        truth_SOH: what came, h steps after each past origin, (S, O, H); NaN where it is missing or should not count.
+        quantiles_SOHQ: what was said there, (S, O, H, Q) at ``config.QUANTILES``, as it was before any adaptation.
+        origins_SO: step of each past origin, (S, O), or (O,) where all series have the same; increasing.
+        now_SP: steps to forecast from, (S, P) or (P,).
+        pace: how fast the factors follow.
+
+    Raises:
+        SettingsError: the pace has a number that is not above 0.
+        DataError: the shapes do not fit each other.
+    """
+    pace = pace or Pace()
+    if not all(number > 0 for number in pace):
+        raise SettingsError(f"{pace}: give a half-life and a prior above 0")
+    truth, quantiles = np.asarray(truth_SOH, np.float64), np.asarray(quantiles_SOHQ, np.float64)
+    if truth.ndim != 3 or quantiles.shape != (*truth.shape, len(QUANTILES)):
+        raise DataError(
+            f"truth has shape {truth.shape} and quantiles {quantiles.shape}; give (S, O, H) and (S, O, H, 13)"
+        )
+    series, count, horizon = truth.shape
+    origins, now = np.asarray(origins_SO, np.int64), np.asarray(now_SP, np.int64)
+    if origins.shape[-1:] != (count,) or now.ndim not in (1, 2):
+        raise DataError(f"{origins.shape} origins for {count} forecasts, asked at {now.shape}; give (S, O) and (S, P)")
+    origins = np.broadcast_to(origins, (series, count))
+    now = np.broadcast_to(now, (series, now.shape[-1]))
+    around = pools(horizon)
+    logs = np.zeros((series, now.shape[1], len(around), MEDIAN))
+    for rows in _few(series, count):
+        for place, (knot, steps) in enumerate((pool.knot, _few_of(pool.steps)) for pool in around):
+            scores = interval_scores(truth[rows][..., steps - 1], quantiles[rows][..., steps - 1, :])
+            known_at = origins[rows, :, None] + steps
+            alike = _overlap(origins[rows], knot) * len(steps)
+            logs[rows, :, place] = _log_factors(scores, known_at, now[rows], alike, pace)
+    return at_every_step(logs, [pool.knot for pool in around], horizon)
+
+
+def follow(truth_SOH: ArrayLike, quantiles_SOHQ: ArrayLike, origins_SO: ArrayLike, pace: Pace | None = None) -> Floats:
+    """Return the forecasts of many origins, (S, O, H, Q), each adapted to what had come of the earlier ones by then.
+
+    The arguments are those of ``adaptive_factors``.
+    """
+    factors_SOHQ = adaptive_factors(truth_SOH, quantiles_SOHQ, origins_SO, origins_SO, pace)
+    return rescale(quantiles_SOHQ, factors_SOHQ)
+
+
+def _few_of(steps: Indices) -> Indices:
+    """Some of the steps of a pool, first and last included."""
+    return np.unique(np.linspace(steps[0], steps[-1], min(SAMPLED, len(steps))).round().astype(np.int64))
+
+
+def _few(series: int, origins: int) -> Iterator[slice]:
+    """Slices of the series, so that memory stays small."""
+    together = max(1, CELLS // max(1, origins * SAMPLED * MEDIAN))
+    for begin in range(0, series, together):
+        yield slice(begin, begin + together)
+
+
+def _overlap(origins_SO: Indices, step: int) -> Floats:
+    """How many neighbouring origins' forecasts share steps, (S,): they count as one."""
+    if origins_SO.shape[1] < 2:
+        return np.ones(len(origins_SO))
+    spacing_S = np.median(np.diff(origins_SO, axis=1), axis=1)
+    return np.asarray(np.maximum(step / np.maximum(spacing_S, 1.0), 1.0))
+
+
+def _log_factors(scores_SOKL: Floats, known_at_SOK: Indices, now_SP: Indices, overlap_S: Floats, pace: Pace) -> Floats:
+    """Return logarithms of factors (S, P, L), from the scores known at each ``now``; a few of these at a time."""
+    logs = np.zeros((*now_SP.shape, scores_SOKL.shape[-1]))
+    for begin in range(0, now_SP.shape[1], TOGETHER):
+        now_SB = now_SP[:, begin : begin + TOGETHER]
+        first, last = (edge(now_SB, axis=1)[:, None, None] for edge in (np.min, np.max))
+        used_SOK = (known_at_SOK <= last) & (known_at_SOK >= first - FORGOTTEN * pace.half_life)
+        used_O = used_SOK.any(axis=(0, 2))
+        if used_O.any():
+            past = scores_SOKL[:, used_O], known_at_SOK[:, used_O]
+            logs[:, begin : begin + TOGETHER] = _weighted(*past, now_SB, overlap_S, pace)
+    return logs
+
+
+def _weighted(scores_SOKL: Floats, known_at_SOK: Indices, now_SB: Indices, overlap_S: Floats, pace: Pace) -> Floats:
+    """Return logarithms of factors (S, B, L): weighted quantiles of the scores known at each ``now``, drawn to 0."""
+    series, *_, intervals = scores_SOKL.shape
+    scores_SNL, known_at_SN = scores_SOKL.reshape(series, -1, intervals), known_at_SOK.reshape(series, -1)
+    counts_SN = np.isfinite(scores_SNL).all(axis=2)
+    order_SNL = np.argsort(scores_SNL, axis=1)  # NaN comes last
+    sorted_SNL = np.take_along_axis(scores_SNL, order_SNL, axis=1)
+    logs = np.zeros((*now_SB.shape, intervals))
+    for place in range(now_SB.shape[1]):
+        age_SN = now_SB[:, place, None] - known_at_SN
+        known_SN = counts_SN & (age_SN >= 0) & (age_SN <= FORGOTTEN * pace.half_life)
+        weight_SN = np.where(known_SN, 0.5 ** (age_SN / pace.half_life), 0.0)
+        total_S1, squares_S1 = np.cumsum([weight_SN, weight_SN**2], axis=2)[..., -1:]  # sums that no other 0 can move
+        some_S1 = total_S1 > 0
+        n_S1 = total_S1**2 / np.where(some_S1, squares_S1, 1.0) / overlap_S[:, None]  # equal, independent (Kish 1965)
+        hold_SL = np.minimum(ASKED * (1 + 1 / (n_S1 + pace.prior)), 1.0) * total_S1
+        up_to_SNL = np.cumsum(np.take_along_axis(weight_SN[..., None], order_SNL, axis=1), axis=1)
+        reached_SNL = up_to_SNL >= hold_SL[:, None] * (1 - 1e-12)
+        found_SL = np.take_along_axis(sorted_SNL, np.argmax(reached_SNL, axis=1)[:, None], axis=1)[:, 0]
+        found_SL = np.where(some_S1, np.clip(found_SL, *RANGE), 1.0)
+        logs[:, place] = n_S1 / (n_S1 + pace.prior) * np.log(found_SL)
+    return logs
