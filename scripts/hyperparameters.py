@@ -24,8 +24,9 @@ from statistics import median
 from typing import Any
 
 from gatecast.config import DataConfig, NetworkConfig, RunConfig, TrainingConfig
-from gatecast.run import CYCLES, Outcome, free_run, run
+from gatecast.run import Outcome, run
 from gatecast.sources import SINE_PERIOD
+from gatecast.wave import CYCLES, free_run
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "course" / "hyperparameters.json"

@@ -13,9 +13,10 @@ from gatecast.forecaster import Fitted, LSTMForecaster
 from gatecast.modelfile import Model
 from gatecast.modes import MODES, as_path, baseline_forecast, modes_of, scores
 from gatecast.panel import panel_from_arrays
-from gatecast.run import Outcome, fit_baselines, newest
+from gatecast.run import NOT_LOOKED_AT, Outcome, fit_baselines, newest
 from gatecast.runtime import OUTPUTS, weights_from_arrays
 from gatecast.scaling import CHANNELS, FEATURES, PATH, Fixed, Running
+from gatecast.skill import skill_by_step
 from gatecast.sources import Source
 from gatecast.training import Trained
 from gatecast.verdict import judge
@@ -99,6 +100,8 @@ def make_outcome(
         forecasts=forecasts,
         scores=rows,
         verdict=verdict,
+        skill=skill_by_step(modes["multi_sequence"].truth_OH, forecasts["multi_sequence"], apart=horizon),
+        left_out=dict(NOT_LOOKED_AT),
         seconds={"load": 0.1, "fit": 1.0, "predict": 0.1, "total": 1.2},
         free_run={"phase_error_degrees": cycles, "amplitude_error_percent": cycles} if wave else None,
         unseen=_unseen() if wave else [],

@@ -1,9 +1,7 @@
 """The accuracy benchmark scores what it says it scores, and its validation never sees an official test part."""
 
-import importlib.util
 import json
 import re
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -11,24 +9,12 @@ import pytest
 
 from gatecast.config import MEDIAN, QUANTILES
 from gatecast.errors import SettingsError
+from helpers_benchmarks import benchmark
 
 HOME = Path(__file__).parents[1]
 
 
-def the_benchmark():
-    """benchmarks/accuracy.py as a module; it imports its neighbour course.py."""
-    folder = HOME / "benchmarks"
-    spec = importlib.util.spec_from_file_location("benchmark_accuracy", folder / "accuracy.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.path.insert(0, str(folder))
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.remove(str(folder))
-    return module
-
-
-accuracy = the_benchmark()
+accuracy = benchmark("accuracy")
 TASKS = accuracy.TASKS
 
 

@@ -14,11 +14,12 @@ LADDER = [
     {"errors", "arrow", "calendars", "wording", "covariates", "phases"},
     {"config", "cell", "frequency", "layouts", "numerals", "scaling", "significance", "gains", "copies", "tablefiles"}
     | {"synthetic"},
-    {"metrics", "detectors", "dates", "findings", "runtime", "spacing", "variance", "windows"},
+    {"conformal", "metrics", "detectors", "dates", "findings", "runtime", "skill", "spacing", "variance", "windows"},
     {"adaptive", "columns", "coverage", "reading_of_times"},
     {"reading", "rows", "folder", "leakage"},
     {"panel", "judgement"},
-    {"sources", "frames", "future", "network", "modelfile", "baselines", "placing", "seasons", "supply"}
+    {"frames"},
+    {"sources", "future", "network", "modelfile", "baselines", "placing", "seasons", "supply"}
     | {"symptoms_of_columns", "symptoms_of_times", "symptoms_of_values"},
     {
         "answers",
@@ -36,10 +37,12 @@ LADDER = [
     {"adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
     {"mending", "rolling", "widening", "zeroshot"},
     {"fitting", "opening", "scoring"},
-    {"forecaster"},
-    {"run", "panel_run", "doctor", "forecasts", "judging"},
-    {"explain", "charts"},
-    {"console", "report"},
+    {"forecaster", "wave"},
+    {"run", "panel_run", "doctor", "forecasts", "judging", "charts_parts"},
+    {"explain", "evidence", "charts_errors"},
+    {"console", "charts", "charts_panel"},
+    {"captions"},
+    {"report"},
     {"panel_report"},
     {"output"},
     {"cli"},

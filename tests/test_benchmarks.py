@@ -3,8 +3,9 @@
 Nothing here is timed.
 """
 
-import importlib.util
-from pathlib import Path
+import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -17,18 +18,10 @@ from gatecast.modes import modes_of
 from gatecast.network import Network, to_tensors
 from gatecast.scaling import fixed_from
 from gatecast.windows import sample, split_steps, training_set
+from helpers_benchmarks import FOLDER, benchmark
 
-
-def the_benchmark():
-    """benchmarks/course.py as a module."""
-    path = Path(__file__).parents[1] / "benchmarks" / "course.py"
-    spec = importlib.util.spec_from_file_location("benchmark_course", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-course = the_benchmark()
+course = benchmark("course")
+record = benchmark("record")
 
 
 @pytest.fixture(scope="module", params=["sine", "sp500"])
@@ -250,3 +243,43 @@ def test_an_accuracy_that_is_never_reached_is_not_reached_soon():
     assert judged()[course.SOONER]["value"] == {"times": 20.0}
     never = judged(reached=False)[course.SOONER]
     assert never["value"] == {"times": 0.0} and not never["met"] and never["goal_met"] is False
+
+
+# ---- the record -----------------------------------------------------------------------------------------------------
+
+
+def test_a_record_says_when_where_and_of_which_commit():
+    made = record.heading(record.note_start(), "torch", "numpy")
+    assert list(made) == ["date", "device", "commit", "uncommitted_changes", "load_average", "seconds"]
+    assert made["commit"] == record.git("rev-parse", "HEAD") and len(made["commit"]) == 40
+    assert (made["device"]["torch"], made["device"]["numpy"]) == (torch.__version__, np.__version__)
+    assert made["seconds"] >= 0 and made["date"].endswith("+00:00")
+
+
+@pytest.mark.parametrize(("changed", "words"), [("", "commit 012345678"), (" M a.py", "commit 012345678 and changes")])
+def test_changes_that_no_commit_has_are_said(monkeypatch, changed, words):
+    said = {"rev-parse": "0123456789", "status": changed}
+    monkeypatch.setattr(record, "git", lambda *arguments: said[arguments[0]])
+    made = record.heading(record.note_start())
+    assert made["uncommitted_changes"] == bool(changed)
+    assert record.state(made) == words
+
+
+def test_a_result_is_written_as_it_is_and_one_that_is_not_finite_is_not_written(tmp_path, capsys):
+    place = tmp_path / "results" / "a.json"
+    made = {**record.heading(record.note_start()), "figures": [{"what": "µ", "value": 0.1}]}
+    record.write(made, place)
+    assert json.loads(place.read_text()) == json.loads(json.dumps(made))
+    assert capsys.readouterr().out == f"written: {place}\n"
+    with pytest.raises(ValueError, match="JSON"):
+        record.write({"value": float("nan")}, tmp_path / "b.json")
+    assert not (tmp_path / "b.json").exists()
+
+
+def test_the_record_loads_nothing_beyond_the_standard_library():
+    """Memory is measured in processes that import it."""
+    code = (
+        "import record, sys; print({m.split('.')[0] for m in sys.modules} & {'numpy', 'torch', 'pyarrow', 'gatecast'})"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=FOLDER, capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

@@ -11,12 +11,15 @@ import altair as alt
 import numpy as np
 import pytest
 
-from gatecast import charts
-from gatecast.charts import Figure, figures, thin
+from gatecast import charts, charts_errors, charts_parts
+from gatecast.charts import fan_places, figures
+from gatecast.charts_parts import Figure, thin
 from gatecast.config import LEVELS, MEDIAN
 from gatecast.run import newest
+from gatecast.skill import SkillRow
 from helpers_outcome import HOSTILE, make_outcome
 
+BANDS = ("its 60, 80 and 95 % bands", "its 90 % interval")
 ALONG_TIME = ("point_by_point", "multi_sequence", "full_sequence")
 
 
@@ -51,7 +54,8 @@ def _cell(text: str) -> float | str | None:
 
 def named(outcome: Any, name: str) -> Figure:
     """One chart of the outcome, by its name."""
-    return getattr(charts, f"{name}_chart")(outcome)
+    home = charts if hasattr(charts, f"{name}_chart") else charts_errors
+    return getattr(home, f"{name}_chart")(outcome)
 
 
 # ------------------------------------------------------------------------------------------- the oracle
@@ -113,7 +117,7 @@ def test_full_sequence_and_errors_by_step_are_the_medians_of_the_outcome(outcome
     rows = drawn(named(outcome, "full_sequence"), "truth", "LSTM")
     made = outcome.forecasts["full_sequence"]["LSTM"][0, :, MEDIAN]
     assert np.allclose([row["LSTM"] for row in rows], made, atol=1e-5)
-    by_step = charts.errors_by_step(outcome)["LSTM"]
+    by_step = charts_errors.errors_by_step(outcome)["LSTM"]
     score = next(row for row in outcome.scores if (row.mode, row.model) == ("multi_sequence", "LSTM"))
     assert np.sqrt(np.mean(by_step**2)) == pytest.approx(score.rmse)
 
@@ -135,6 +139,79 @@ def test_a_missing_truth_is_left_open():
     rows = drawn(named(make_outcome(missing=True), "point_by_point"), "truth", "LSTM")
     assert [row["truth"] is None for row in rows].count(True) == 5
     assert all(row["LSTM"] is not None for row in rows)
+
+
+# ------------------------------------------------------------------------------------------- at a glance
+
+
+def tables(figure: Figure, *columns: str) -> list[list[dict[str, Any]]]:
+    """All tables of a chart that have all these columns."""
+    texts = figure.chart.to_dict(validate=False)["datasets"].values()
+    read = [list(csv.DictReader(io.StringIO(text))) for text in texts]
+    return [
+        [{name: _cell(cell) for name, cell in row.items()} for row in rows]
+        for rows in read
+        if rows and set(columns) <= set(rows[0])
+    ]
+
+
+def test_the_fans_stand_at_the_first_the_last_and_two_origins_between_with_nested_bands():
+    outcome = make_outcome(steps=1500)
+    figure, mode = named(outcome, "fan"), outcome.modes["multi_sequence"]
+    places = fan_places(outcome)
+    assert list(places) == [0, round((len(mode.origins) - 1) / 3), round(2 * (len(mode.origins) - 1) / 3), 11]
+    fans, truths = tables(figure, "ahead", "LSTM"), tables(figure, "ahead", "truth")
+    assert len(fans) == len(truths) == 4
+    values, made = outcome.source.panel.values, outcome.forecasts["multi_sequence"]["LSTM"]
+    for place, fan, truth in zip(places, fans, truths, strict=True):
+        origin = mode.origins[place]
+        assert [row["ahead"] for row in fan] == list(range(13))
+        assert fan[0]["LSTM"] == fan[0]["lo95"] == fan[0]["hi60"] == pytest.approx(values[origin], abs=1e-5)
+        assert np.allclose([row["LSTM"] for row in fan[1:]], made[place, :, MEDIAN], atol=1e-5)
+        assert np.allclose([row["truth"] for row in truth], values[origin - 12 : origin + 13], atol=1e-5)
+        for row in fan[1:]:
+            bounds = [row[name] for name in ("lo95", "lo80", "lo60", "LSTM", "hi60", "hi80", "hi95")]
+            assert bounds == sorted(bounds)
+    shown = json.dumps(figure.chart.to_dict(validate=False))
+    assert all(f"known up to {str(outcome.source.panel.times[mode.origins[k]])[:10]}" in shown for k in places)
+
+
+def test_few_origins_make_few_fans_and_one_step_makes_none():
+    assert len(tables(named(make_outcome(horizon=30), "fan"), "ahead", "LSTM")) == 1
+    assert named(make_outcome(horizon=1), "fan") is None and named(make_outcome(horizon=1), "skill") is None
+
+
+def test_the_gain_is_drawn_as_it_was_found_and_cut_at_the_edge():
+    found = (
+        SkillRow(1, "AR", 12.5, (3.0, 20.0)),
+        SkillRow(2, "Drift", -400.0, (-900.0, -200.0)),
+        SkillRow(3, "AR", None, None),
+    )
+    rows = drawn(charts_errors.skill_figure(found, "RMSE"), "ahead", "gain")
+    assert [(row["gain"], row["low"], row["high"]) for row in rows] == [
+        (12.5, 3, 20),
+        (-100, -100, -100),
+        (-100, -100, -100),
+    ]
+    assert [(row["best"], row["exact"]) for row in rows] == [("AR", "+12.5 %"), ("Drift", "-400.0 %"), ("AR", "exact")]
+    assert charts_errors.skill_figure(found[:1], "RMSE") is None
+
+
+def test_the_gain_by_step_of_a_run_is_that_of_its_outcome(outcome):
+    rows = drawn(named(outcome, "skill"), "ahead", "gain")
+    assert [row["ahead"] for row in rows] == list(range(1, 13))
+    assert [row["gain"] for row in rows] == pytest.approx(
+        [float(np.clip(row.gain_percent, -100, 100)) for row in outcome.skill]
+    )
+
+
+def test_the_autocorrelations_are_those_of_the_verdict_and_the_band_is_that_of_noise(outcome):
+    figure = named(outcome, "residuals")
+    rows, (band,) = drawn(figure, "lag", "autocorrelation"), tables(figure, "low", "high")
+    assert [row["lag"] for row in rows] == list(range(1, 9))  # a fifth of 40 errors
+    assert rows[0]["autocorrelation"] == pytest.approx(outcome.verdict.residuals.autocorrelation)
+    assert (band[0]["low"], band[0]["high"]) == pytest.approx((-1.96 / np.sqrt(40), 1.96 / np.sqrt(40)))
+    assert named(make_outcome(oracle=True), "residuals") is None
 
 
 # ------------------------------------------------------------------------------------------- long and short
@@ -216,19 +293,20 @@ def test_a_switch_belongs_to_every_model_and_only_some_are_on_at_first(outcome):
 def test_a_model_has_the_same_colour_in_every_chart_and_no_chart_uses_a_colour_of_its_own(outcome):
     for figure in figures(outcome):
         for key in figure.keys:
-            assert key.colour == ("ink" if key.label == "truth" else key.label)
+            named_otherwise = {"truth": "ink", "noise": "window"} | dict.fromkeys(BANDS, "LSTM")
+            assert key.colour == named_otherwise.get(key.label, key.label)
         used = {
             part.strip('"')
             for part in json.dumps(figure.chart.to_dict(validate=False)).split()
             if part.startswith('"#')
         }
-        assert {colour.rstrip('",]}') for colour in used} <= set(charts.PALETTE.values())
+        assert {colour.rstrip('",]}') for colour in used} <= set(charts_parts.PALETTE.values())
 
 
 def test_errors_that_differ_by_orders_of_magnitude_get_a_logarithmic_axis_with_a_zero():
-    near = charts._error_axis(np.array([1.0, 1.2]))[0]
-    far, axis = charts._error_axis(np.array([0.0, 1e-4, 1.0]))
+    near = charts_parts.error_axis(np.array([1.0, 1.2]))[0]
+    far, axis = charts_parts.error_axis(np.array([0.0, 1e-4, 1.0]))
     assert near == {"zero": True} and far["type"] == "symlog" and axis["values"][0] == 0.0
-    assert charts._error_axis(np.array([1e-3, 1.0]))[0]["type"] == "log"
-    assert charts._error_axis(np.zeros(3))[0] == {"zero": True}
-    assert charts._error_axis(np.array([np.nan, np.inf]))[0] == {"zero": True}
+    assert charts_parts.error_axis(np.array([1e-3, 1.0]))[0]["type"] == "log"
+    assert charts_parts.error_axis(np.zeros(3))[0] == {"zero": True}
+    assert charts_parts.error_axis(np.array([np.nan, np.inf]))[0] == {"zero": True}

@@ -2,9 +2,11 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from datetime import date, timedelta
+from html import unescape
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -46,11 +48,23 @@ def test_a_run_prints_its_parts_and_writes_its_folder(tmp_path):
     for question in range(1, 6):
         assert f"\n{question}. " in result.output
     assert "rows      1 to  4,001" in result.output
+    first, second, *rest = result.output.splitlines()
+    assert first.startswith("On 500 origins the LSTM is ") and first == sentence_of(out)
+    assert second == "Not looked at: other seeds, leakage and slower baselines; --verdict full does."
+    assert "The sine of the course" in rest
     assert "\x1b" not in result.output  # no colour in a pipe
     files = {path.name for path in out.iterdir()}
     assert {"report.html", "config.toml", "forecasts.parquet", "model.safetensors", "point_by_point.png"} <= files
     assert pq.read_table(out / "forecasts.parquet").column_names[:5] == ["mode", "unique_id", "ds", "cutoff", "y"]
     assert sorted(path.name for path in out.parent.iterdir()) == ["out"]  # nothing half-written is left
+
+
+def sentence_of(folder):
+    """The verdict's sentence as the report's page says it, its heading and the points below."""
+    html = (folder / "report.html").read_text(encoding="utf-8").split("<body>")[1]
+    box = html[html.index('<h1 id="verdict">') : html.index("</section>")]
+    heading, points = re.search(r"<h1[^>]*>(.*?)</h1>", box)[1], re.findall(r"<li>(.*?)</li>", box)
+    return unescape(" ".join([heading, *points]))
 
 
 def test_json_is_one_object_and_nothing_else(tmp_path):

@@ -445,6 +445,43 @@ def test_a_plan_outside_what_training_saw_is_said_in_words_and_one_inside_is_not
     assert unlike_training(model, panel, inside) == []
 
 
+def in_words(data, panel):
+    """What is unlike the training of each series in turn, as plainly as it can be written."""
+    low, high = data["lowest"], data["highest"]
+    for s in range(len(panel)):
+        values = panel.series_values(s)
+        newest = values[np.isfinite(values)][-1]
+        if not 2 * low - high <= newest <= 2 * high - low:
+            return [f"the model was trained on values from {low:g} to {high:g}, {panel.ids[s]} ends at {newest:g}"]
+    return []
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_first_series_that_ends_far_outside_what_training_saw_is_named(seed):
+    rng = np.random.default_rng(seed)
+    lengths = rng.integers(2, 9, 30)
+    values = rng.normal(size=lengths.sum())
+    values[rng.random(len(values)) < 0.4] = np.nan
+    offsets = np.concatenate(([0], np.cumsum(lengths)))
+    values[offsets[:-1]] = rng.normal(size=30)  # every series has a value
+    panel = panel_from_arrays(values)
+    panel = replace(panel, ids=tuple(f"s{s}" for s in range(30)), offsets=offsets)
+    edge = float(np.abs(values[np.isfinite(values)]).max())
+    for size in (0.1, edge / 3, edge):  # of the last all are inside: 3 x the size and no further
+        data = {"lowest": -size, "highest": size}
+        found = unlike_training(replace(make_model(), columns=(), card={"data": data}), panel)
+        assert found == in_words(data, panel)
+    assert found == []
+
+
+def test_a_series_that_ends_with_missing_values_is_judged_by_its_newest_and_one_without_values_is_not():
+    panel = panel_from_arrays([1.0, 50.0, np.nan, np.nan, np.nan, np.nan, 2.0, 3.0])
+    panel = replace(panel, ids=("a", "b", "c"), offsets=np.array([0, 4, 6, 8]))
+    model = replace(make_model(), columns=(), card={"data": {"lowest": 0.0, "highest": 10.0}})
+    assert unlike_training(model, panel) == ["the model was trained on values from 0 to 10, a ends at 50"]
+    assert unlike_training(model, panel.select(2)) == unlike_training(model, panel.select(1)) == []
+
+
 # ------------------------------------------------------------------------------------------- what if
 
 

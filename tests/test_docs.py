@@ -156,6 +156,7 @@ def test_every_key_of_the_json_object_is_documented_and_every_key_documented_is_
         r"^verdict\.p_worse\.\w+$": "verdict.p_worse.<model>",
         r"^(free_run\.\w+)\.\d+$": r"\1.<cycles>",
         r"^files\.\w+$": "files.<name>",
+        r"^left_out\..+$": "left_out.<name>",
     }
     found = set()
     for key in keys_of(printed):

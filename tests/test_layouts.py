@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 from gatecast.columns import Names
 from gatecast.config import QUANTILES
 from gatecast.errors import DataError, SettingsError
+from gatecast.frames import forecast_table
 from gatecast.layouts import eager_frame
-from gatecast.panel import forecast_frame, panel_from_frame
+from gatecast.panel import panel_from_frame
 
 DAYS = np.arange("2020-01-01", "2020-01-07", dtype="M8[D]")
 NAN = float("nan")
@@ -403,7 +404,7 @@ def test_targets_that_cannot_be_told_apart_are_refused(arguments, pattern):
 
 def forecast(panel, horizon, like):
     made = np.arange(len(panel) * horizon * len(QUANTILES), dtype=float).reshape(len(panel), horizon, -1)
-    return forecast_frame(panel, made, "LSTM", [80], like)
+    return forecast_table(panel, {"LSTM": made}, [80], like)
 
 
 @pytest.mark.parametrize(

@@ -7,9 +7,10 @@ import sys
 import numpy as np
 import pytest
 
+from gatecast.columns import Columns
 from gatecast.config import DataConfig
 from gatecast.errors import DataError, SettingsError
-from gatecast.opening import open_source
+from gatecast.opening import open_source, open_table
 from gatecast.sources import load
 
 DAYS = [f"2024-01-{k:02d}" for k in range(1, 31)]
@@ -143,3 +144,47 @@ def test_standard_input_is_read_once(monkeypatch, fix):
     source = opened("-", *fix)
     assert source.name == "standard input"
     assert len(source.panel.values) == 30
+
+
+# ------------------------------------------------------------------------------------------- whatever is given as data
+
+
+@pytest.mark.parametrize("fix", [(), ("interpolate",)])
+@pytest.mark.parametrize("asked", [{}, {"target": "price"}, {"time": "day", "known": ("price",), "target": "sold"}])
+def test_a_file_is_opened_alike_by_its_settings_and_by_a_call(tmp_path, asked, fix):
+    path = write(tmp_path / "sales.csv", sold=[*SOLD[:9], "", *SOLD[10:]], price=SOLD[::-1])
+    source, given = opened(path, *fix, **asked), open_table(path, Columns(**asked), fix=fix)
+    assert source.mended == given.mended
+    assert source.season_length == given.season_length == (7,)
+    assert source.panel.names == given.panel.names
+    np.testing.assert_array_equal(source.panel.values, given.panel.values)
+    assert list(source.panel.known) == list(given.panel.known)
+
+
+@pytest.mark.parametrize("fix", [(), ("sort",)])
+@pytest.mark.parametrize(("target", "column", "seasons"), [(None, "Close", (1,)), ("Open", "Open", (5,))])
+def test_a_named_set_has_its_own_columns_and_season_unless_others_are_asked_for(fix, target, column, seasons):
+    given = open_table("sp500", Columns(target=target), fix=fix)
+    assert (given.panel.names.ds, given.panel.names.y) == ("Date", column)
+    assert given.season_length == seasons
+    source = opened("sp500", *fix, target=target)
+    assert (source.panel.names.ds, source.panel.names.y) == ("Date", column)
+    assert source.unit == ("points" if target is None else "Open")
+
+
+@pytest.mark.parametrize(
+    "ask", [lambda path: opened(path, target="solt"), lambda path: open_table(path, Columns("dai"))]
+)
+def test_what_is_refused_names_the_file_once(tmp_path, ask):
+    with pytest.raises(SettingsError) as caught:
+        ask(write(tmp_path / "sales.csv"))
+    assert str(caught.value).count("sales.csv: ") == 1
+
+
+def test_rows_of_plain_numbers_stay_such_through_mending():
+    values = np.stack([np.arange(30.0), 100 + np.arange(30.0)], axis=1)
+    values[9, 0] = np.nan
+    given = open_table(values, Columns(), fix=["interpolate"])
+    assert given.panel.ids == ("0", "1") and given.like is values
+    assert given.panel.values.tolist() == [*map(float, range(30)), *map(float, range(100, 130))]
+    assert np.isnan(values[9, 0])

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from gatecast.config import LEVELS, MEDIAN, QUANTILES
 from gatecast.errors import DataError, SettingsError
+from gatecast.frames import forecast_table
 from gatecast.frequency import future_times, parse_frequency
 from gatecast.panel import (
     Forecaster,
@@ -20,7 +21,6 @@ from gatecast.panel import (
     Names,
     Panel,
     fill_holes,
-    forecast_frame,
     panel_from_arrays,
     panel_from_frame,
 )
@@ -506,7 +506,7 @@ def forecast(panel, horizon):
 def test_a_forecast_is_the_kind_of_frame_that_came(kind):
     like = KINDS[kind or "pyarrow"]({"unique_id": ["é", "é", "b", "b"], "ds": [*DAYS[:2], *DAYS[2:4]], "y": range(4)})
     panel = panel_from_frame(like)
-    frame = forecast_frame(panel, forecast(panel, 3), "LSTM", [90, 80], like if kind else None)
+    frame = forecast_table(panel, {"LSTM": forecast(panel, 3)}, [90, 80], like if kind else None)
     assert type(frame) is type(like)
     columns = nw.from_native(frame, eager_only=True).to_dict(as_series=False)
     assert list(columns) == ["unique_id", "ds", "LSTM", "LSTM-lo-90", "LSTM-hi-90", "LSTM-lo-80", "LSTM-hi-80"]
@@ -520,7 +520,7 @@ def test_a_forecast_is_the_kind_of_frame_that_came(kind):
 @pytest.mark.parametrize("level", LEVELS)
 def test_a_level_lies_between_the_quantiles_it_names(level):
     panel = panel_from_arrays([1, 2, 3])
-    columns = forecast_frame(panel, forecast(panel, 1), "M", [level]).to_pydict()
+    columns = forecast_table(panel, {"M": forecast(panel, 1)}, [level]).to_pydict()
     assert columns["ds"] == [3]
     np.testing.assert_allclose(columns[f"M-hi-{level}"][0] - columns[f"M-lo-{level}"][0], level / 100)
     assert columns["M"] == [forecast(panel, 1)[0, 0, MEDIAN]]
@@ -529,7 +529,7 @@ def test_a_level_lies_between_the_quantiles_it_names(level):
 def test_other_levels_are_refused_with_the_list():
     panel = panel_from_arrays([1, 2, 3])
     with pytest.raises(SettingsError, match="level 85 is not offered; choose from 20, 40, 60, 80, 90, 95"):
-        forecast_frame(panel, forecast(panel, 1), "M", [80, 85])
+        forecast_table(panel, {"M": forecast(panel, 1)}, [80, 85])
 
 
 def test_the_protocols_can_be_met():
@@ -541,7 +541,8 @@ def test_the_protocols_can_be_met():
             return self
 
         def predict(self, horizon, level=(), future=None):
-            return forecast_frame(self.panel, np.zeros((len(self.panel), horizon, len(QUANTILES))), self.name, level)
+            zeros = np.zeros((len(self.panel), horizon, len(QUANTILES)))
+            return forecast_table(self.panel, {self.name: zeros}, level)
 
         def predict_many(self, panel, origins, horizon):
             return np.zeros((len(panel), len(origins), horizon, len(QUANTILES)))

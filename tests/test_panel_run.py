@@ -20,7 +20,7 @@ from playwright.sync_api import sync_playwright
 from typer.testing import CliRunner
 
 from gatecast import panel_report, report
-from gatecast.charts import panel_figures, picked_series
+from gatecast.charts_panel import panel_figures, picked_series
 from gatecast.cli import app
 from gatecast.config import DataConfig, NetworkConfig, RunConfig, TrainingConfig
 from gatecast.errors import DataError
@@ -178,7 +178,7 @@ def test_every_key_of_the_object_is_documented_and_every_key_documented_is_print
     documented |= {
         key
         for key in re.findall(r"^\| `([^`]+)` \|", single, flags=re.MULTILINE)
-        if key.split(".")[0] in {"data", "network", "interrupted", "files"}
+        if key.split(".")[0] in {"data", "network", "left_out", "interrupted", "files"}
     }
     printed = json.loads(json.dumps(outcome.as_dict(), allow_nan=False))
     printed["files"] = {"report": "runs/x/report.html"}
@@ -187,6 +187,7 @@ def test_every_key_of_the_object_is_documented_and_every_key_documented_is_print
         r"^verdict\.p_worse\.\w+$": "verdict.p_worse.<model>",
         r"^mase_by_step\.\w+$": "mase_by_step.<model>",
         r"^files\.\w+$": "files.<name>",
+        r"^left_out\..+$": "left_out.<name>",
     }
     found = set()
     for key in keys_of(printed):
@@ -219,6 +220,7 @@ def test_a_run_prints_the_verdict_first_and_leaves_a_folder(path, tmp_path):
     assert result.exit_code == 0, result.output
     lines = result.stdout.splitlines()
     assert lines[0].startswith("On 12 series of 1 origin the LSTM is ")
+    assert lines[1].startswith("Not looked at: other seeds and slower baselines (--verdict full does)")
     for part in ("5 to 84 points each", "series unique_id", "LSTM better on", *MODELS, "answered for one series"):
         assert part in result.stdout
     assert "2 series too short to be judged" in result.stdout and "1 series without a MASE" in result.stdout
@@ -299,7 +301,7 @@ def test_the_report_shows_the_verdict_first_and_six_series_by_their_place(outcom
         assert f"{each.words}: {outcome.backtest.panel.ids[each.series]}" in html
     ratios = outcome.ratios
     assert (ratios[picked[0].series], ratios[picked[-1].series]) == (np.nanmin(ratios), np.nanmax(ratios))
-    assert html.count('<div class="chart"') == 8
+    assert html.count('<div class="chart"') == 10
     assert not re.search(r'(src|href)="(?!#)', html.replace(report.javascript(), ""))
     identifiers = re.findall(r' id="(\w+)"', html.split("<script>")[0])
     assert len(identifiers) == len(set(identifiers))
@@ -312,7 +314,8 @@ def test_a_hostile_name_is_shown_and_never_run(tmp_path):
     )
     body = html.replace(report.javascript(), "")
     assert HOSTILE not in body and "&lt;script&gt;alert" in body
-    assert next(figure.name for figure in panel_figures(found)) == "ratios"  # a horizon of one has no steps to draw
+    names = [figure.name for figure in panel_figures(found)]
+    assert names[:2] == ["coverage", "ratios"]  # a horizon of one has no steps to draw
 
 
 def test_ratios_beyond_the_axis_are_counted_at_its_end(outcome):
@@ -332,7 +335,7 @@ def test_the_page_draws_every_chart_and_fits_laptop_and_phone(outcome, tmp_path)
         pytest.fail("there is no chromium") if os.environ.get("CI") else pytest.skip("there is no chromium")
     path, problems = tmp_path / "report.html", []
     path.write_text(page_of(outcome, panel_figures(outcome)), encoding="utf-8")
-    drawn = "document.querySelectorAll('.chart[data-drawn]').length === 8"
+    drawn = "document.querySelectorAll('.chart[data-drawn]').length === 10"
     right = "Math.max(...[...document.querySelectorAll('.chart svg')].map(e => e.getBoundingClientRect().right))"
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])

@@ -9,13 +9,21 @@ import sys
 from dataclasses import replace
 from html.parser import HTMLParser
 
+import numpy as np
 import pytest
 import vl_convert
 
 from gatecast import report
-from gatecast.charts import PALETTE, coverage_chart, figures, point_by_point_chart, series_chart
+from gatecast.captions import captions, coverage_words, number, skill_words, written
+from gatecast.charts import figures, point_by_point_chart, series_chart
+from gatecast.charts_errors import autocorrelations, coverage_chart
+from gatecast.charts_parts import PALETTE
+from gatecast.config import LEVELS
+from gatecast.coverage import Coverage
+from gatecast.detectors import ljung_box
 from gatecast.errors import OutputError
-from gatecast.report import DARK, captions, number, number_rows, write_report, written
+from gatecast.report import DARK, number_rows, write_report
+from gatecast.skill import SkillRow
 from helpers_outcome import HOSTILE, make_outcome
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -26,6 +34,7 @@ class Page(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
+        self.html = html
         self.tags: list[tuple[str, dict[str, str | None]]] = []
         self.text: list[str] = []
         self.scripts: list[str] = []
@@ -45,6 +54,11 @@ class Page(HTMLParser):
     @property
     def words(self) -> str:
         return " ".join(" ".join(self.text).split())
+
+    @property
+    def body(self) -> str:
+        """The words a reader sees first to last."""
+        return Page(self.html.split("<body>")[1].split("<script>")[0]).words
 
 
 def read(outcome, explain: str | None = None, drawn: tuple | list = ()) -> Page:
@@ -151,12 +165,25 @@ def test_the_page_has_one_heading_a_language_and_words_for_every_chart(page, out
     assert targets <= set(identifiers)
 
 
-def test_the_verdict_comes_first_and_whole(page, outcome):
-    sentence = outcome.verdict.sentence
-    words = page.words.replace(" • ", " ")
-    assert page.words.index("Verdict") < page.words.index("Scores on the test part")
-    for part in re.split(r"(?<=[.]) (?=[A-Z])", sentence):
-        assert part in words
+def test_the_page_begins_with_the_verdict_whole_and_what_it_did_not_look_at(page, outcome):
+    first, *rest = re.split(r"(?<=[.:]) (?=[A-Z])", outcome.verdict.sentence)
+    assert page.body.startswith(first)
+    parts = [first, outcome.source.title, *rest, *outcome.unlooked, outcome.source.about, "At a glance"]
+    places = [page.body.index(part) for part in parts]
+    assert places == sorted(places)
+    assert outcome.unlooked == ["Not looked at: other seeds, leakage and slower baselines; --verdict full does."]
+
+
+def test_a_full_verdict_names_what_was_left_out_and_says_nothing_of_quick(outcome):
+    asked = outcome.config.model_copy(update={"verdict": "full"})
+    full = read(replace(outcome, config=asked, left_out={"AutoARIMA": "would take about 80 s"}))
+    assert "left out: AutoARIMA: would take about 80 s" in full.body and "--verdict full" not in full.body
+    assert "left out" not in read(replace(outcome, config=asked, left_out={})).body
+
+
+def test_what_was_mended_stands_on_the_page(outcome):
+    mended = replace(outcome, source=replace(outcome.source, mended=("2 holes were filled",)))
+    assert "2 holes were filled" in read(mended).body and "Mended" not in read(outcome).body
 
 
 def test_settings_split_and_weights_are_those_of_the_run(page, outcome):
@@ -229,3 +256,60 @@ def test_the_words_under_a_chart_follow_the_numbers(outcome):
     assert "errs less than LastValue at 12 of 12 steps" in oracle["error_by_step"]
     assert "its 90 % interval held 100.0 %" in oracle["coverage"]
     assert "after update 57 of 60" in captions(outcome)["training"]
+
+
+def test_the_words_under_the_fans_count_what_the_bands_held(outcome):
+    mode = outcome.modes["multi_sequence"]
+    everything = len(mode.origins) * 12
+    oracle = captions(make_outcome(oracle=True))["fan"]
+    assert oracle == (
+        f"Of the {everything} values forecast here its 80 % band held {everything} and its 95 % band held {everything}."
+    )
+    far = outcome.forecasts["multi_sequence"]["LSTM"] + 1e6
+    forecasts = outcome.forecasts | {"multi_sequence": outcome.forecasts["multi_sequence"] | {"LSTM": far}}
+    nothing = captions(replace(outcome, forecasts=forecasts))["fan"]
+    assert "its 80 % band held 0 and its 95 % band held 0; the 80 % band is 1 times as wide at the end" in nothing
+
+
+def test_the_words_under_the_gain_turn_with_it():
+    rows = [SkillRow(step, "AR", gain, interval) for step, gain, interval in GAINS]
+    text = skill_words(rows)
+    assert "at 3 of 5 steps (at 2 the whole 90 % interval lies above zero) and more at 2 (at 1 it lies below)" in text
+    assert "At 1 a baseline is exact, which is drawn at the edge." in text and "beyond the edge" not in text
+    turned = [row._replace(gain_percent=-200.0, interval_percent=(-300.0, -101.0)) for row in rows]
+    text = skill_words(turned)
+    assert "at 0 of 5 steps (at 0 the whole 90 % interval lies above zero) and more at 5 (at 5 it lies below)" in text
+    assert "At 5 the gain lies beyond the edge." in text and "exact" not in text
+
+
+GAINS = [(1, 5.0, (1.0, 9.0)), (2, 5.0, (-1.0, 9.0)), (3, 2.0, (1.0, 3.0)), (4, -5.0, (-9.0, -1.0)), (5, None, None)]
+
+
+def test_the_words_under_the_coverage_say_on_which_side_of_the_band_it_lies():
+    def held(*shares):
+        return [
+            Coverage(level / 100, share, (level / 100 - 0.02, level / 100 + 0.02), True)
+            for level, share in zip(LEVELS, shares, strict=True)
+        ]
+
+    right = coverage_words(held(0.2, 0.4, 0.6, 0.8, 0.9, 0.95))
+    assert right.startswith(
+        "Of the LSTM, its 80 % interval held 80.0 %, its 90 % interval held 90.0 %; all 6 levels lie"
+    )
+    narrow = coverage_words(held(0.1, 0.4, 0.6, 0.7, 0.8, 0.95))
+    assert "its 80 % interval held 70.0 %" in narrow and "of 6 levels, 3 below (too narrow) the grey band" in narrow
+    both = coverage_words(held(0.1, 0.9, 0.9, 0.8, 0.9, 0.95))
+    assert "1 below (too narrow) and 2 above (too wide) the grey band" in both
+
+
+def test_the_words_under_the_errors_memory_turn_with_it(outcome):
+    mode = outcome.modes["point_by_point"]
+    noise = np.random.default_rng(1).normal(size=mode.truth_OH.shape)
+    for errors, said in ((noise, "no sign of anything left to learn"), (np.cumsum(noise, axis=0), "was left to learn")):
+        made = np.repeat((mode.truth_OH + errors)[..., None], 13, axis=2)
+        forecasts = outcome.forecasts | {mode.name: outcome.forecasts[mode.name] | {"LSTM": made}}
+        verdict = replace(outcome.verdict, residuals=ljung_box(errors[:, 0]))
+        text = captions(replace(outcome, forecasts=forecasts, verdict=verdict))["residuals"]
+        found = np.abs(autocorrelations(replace(outcome, forecasts=forecasts)))
+        out = int((found > 1.96 / np.sqrt(40)).sum())
+        assert text.startswith(f"Of 8 bars {out} leave") and said in text

@@ -77,7 +77,7 @@ def seen(browser, path) -> Iterator[Seen]:
 def test_it_draws_every_chart_fits_the_screen_and_asks_for_nothing(browser, path, seen, width):
     opened = seen if width == 1280 else Seen(browser, path, width, "dark")
     page = opened.page
-    assert page.locator(".chart svg").count() == page.locator(".chart").count() == 8
+    assert page.locator(".chart svg").count() == page.locator(".chart").count() == 11
     empty = "[...document.querySelectorAll('.chart')].filter(e => e.querySelectorAll('svg path[d]').length < 5).length"
     assert page.evaluate(empty) == 0
     assert page.evaluate("document.documentElement.scrollWidth") == width

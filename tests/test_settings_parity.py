@@ -37,7 +37,7 @@ CALLS = {  # of what each command does in Python
     "forecast": [forecasts.forecast],
 }
 PLACED = {"source": {"table", "frame", "name_or_path"}, "fix": {"fix", "fixes"}}  # given by place in mend(table, fixes)
-ONLY_ASKED_OF_A_RUN = {"horizon"}  # how long its multi-sequence forecasts are; predict(horizon) in Python
+ONLY_ASKED_OF_A_RUN = {"horizon", "verdict", "seconds"}  # what is made and looked at beside a fit; RunConfig in Python
 
 
 def command(name):
@@ -139,6 +139,8 @@ RUN = {  # every option of a run, and what it says in the file
     ("training", "seed"): (3, ["--seed", "3"]),
     ("training", "device"): ("cuda", ["--device", "cuda"]),
     ("", "horizon"): (5, ["--horizon", "5"]),
+    ("", "verdict"): ("full", ["--verdict", "full"]),
+    ("", "seconds"): (2.5, ["--seconds", "2.5"]),
 }
 FORECAST = {
     **{pair: RUN[pair] for pair in RUN if pair[0] == "data"},
@@ -147,6 +149,7 @@ FORECAST = {
     ("forecast", "level"): ([80, 90], ["--level", "80", "--level", "90"]),
     ("forecast", "future"): ("plan.csv", ["--future", "plan.csv"]),
     ("forecast", "what_if"): (["price=9", "day=rest"], ["--what-if", "price=9", "--what-if", "day=rest"]),
+    ("forecast", "adapt"): (True, ["--adapt"]),
 }
 for key in ("inputs", "known", "static", "season_length"):  # the model says these
     del FORECAST["data", key]
@@ -246,7 +249,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_right_one(group, key, tmp_pa
     assert f"unknown key '{group}.{misspelt(key)}'. Did you mean '{key}'?" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [*GROUPS, "horizon"])
+@pytest.mark.parametrize("name", [*GROUPS, "horizon", "verdict", "seconds"])
 def test_an_unknown_group_is_refused_with_the_nearest_right_one(name):
     with pytest.raises(SettingsError, match=f"unknown key '{misspelt(name)}'. Did you mean '{name}'"):
         settings_from({misspelt(name): 1}, "test")

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from gatecast import sources
 from gatecast.errors import DataError, SettingsError
 from gatecast.frequency import show_time
 from gatecast.sources import DATASETS, chirp, load, read_table, sine
@@ -41,6 +42,7 @@ def refused(path, pattern, error=DataError, **arguments):
 SETS = {  # steps, first and last time, code, missing values
     "sine": (5001, "0", "5000", "1", 0),
     "sp500": (4697, "2000-01-03", "2018-08-31", "B", 0),
+    "sp500_returns": (4697, "2000-01-03", "2018-08-31", "B", 0),
     "sp500_variance": (5031, "1999-01-04", "2018-12-31", "B", 0),
     "sunspots": (309, "1700-01-01", "2008-01-01", "YS", 0),
     "co2": (2284, "1958-03-29", "2001-12-29", "W", 59),
@@ -82,6 +84,36 @@ def test_the_index_is_its_close_with_volume_beside_it():
     volume = load("sp500", target="Volume")
     assert volume.panel.values[0] == 931_800_000
     assert volume.unit == "Volume"
+
+
+def test_returns_are_those_of_the_index_in_percent():
+    """The first is taken from the last trading day of 1999, so every day of the index has one."""
+    prices, returns = load("sp500").panel, load("sp500_returns").panel
+    np.testing.assert_array_equal(returns.times, prices.times)
+    np.testing.assert_allclose(returns.values[1:], 100 * np.diff(np.log(prices.values)), rtol=1e-9)
+    assert returns.values[0] == pytest.approx(100 * np.log(1455.219971 / 1469.25), rel=1e-9)
+    assert returns.values[[0, -1]] == pytest.approx([-0.959499449627, 0.013446856423], rel=1e-9)
+    assert load("sp500_returns").unit == "%"
+
+
+def test_the_variance_of_one_day_by_hand():
+    """2008-10-10: open 902.31, high 936.36, low 839.80, close 899.22."""
+    panel = load("sp500_variance").panel
+    (day,) = np.flatnonzero(panel.times == np.datetime64("2008-10-10"))
+    range_, move = 0.1088362479, -0.0034304509  # ln(high / low), ln(close / open)
+    by_hand = 0.5 * range_**2 - 0.3862943611 * move**2
+    assert panel.values[day] == pytest.approx(np.log(by_hand), rel=1e-8) == pytest.approx(-5.1297366977, rel=1e-8)
+
+
+def test_the_daily_table_is_read_once_for_all_the_sets_made_of_it(monkeypatch):
+    read = []
+    monkeypatch.setattr(
+        sources, "_shipped", lambda *place, shipped=sources._shipped: read.append(place) or shipped(*place)
+    )
+    sources._sp500_days.cache_clear()
+    for name in ("sp500", "sp500_returns", "sp500_variance", "sp500"):
+        load(name)
+    assert read == [("arch", "data/sp500/sp500.csv.gz")]
 
 
 def test_spot_values_of_the_samples():
@@ -446,8 +478,9 @@ def test_reading_loads_no_heavy_package(write, tmp_path):
     import pyarrow.parquet as pq
 
     from gatecast.errors import DataError
+    from gatecast.frames import forecast_table
     from gatecast.future import read_future
-    from gatecast.panel import forecast_frame, panel_from_frame
+    from gatecast.panel import panel_from_frame
     from gatecast.sources import DATASETS, load, read_table
     from gatecast.tables import table_as
 
@@ -457,15 +490,15 @@ def test_reading_loads_no_heavy_package(write, tmp_path):
     assert panel.filled == 1
     pq.write_table(read_table(Path({days!r})), {days + ".parquet"!r})
     load({days + ".parquet"!r})
-    assert forecast_frame(panel, np.zeros((1, 3, 13)), "LSTM", [80]).num_rows == 3
+    assert forecast_table(panel, {{"LSTM": np.zeros((1, 3, 13))}}, [80]).num_rows == 3
     (Path({str(tmp_path)!r}) / "k=1").mkdir()
     Path({days + ".parquet"!r}).rename(Path({str(tmp_path)!r}) / "k=1" / "a.parquet")
     further = {{"series_id": "shop", "static": ["k"], "known": ["v"], "target": "v2", "zone": "Europe/Berlin"}}
     zoned = load({str(tmp_path)!r}, **further).panel
-    made = forecast_frame(zoned, np.zeros((1, 2, 13)), "LSTM", [80])
+    made = forecast_table(zoned, {{"LSTM": np.zeros((1, 2, 13))}}, [80])
     assert "+01:00" in table_as(made, "csv")
     for like in (np.zeros(1), [1], {{"ds": []}}):
-        assert forecast_frame(zoned, np.zeros((1, 2, 13)), "LSTM", [80], like)["ds"][0].year == 2020
+        assert forecast_table(zoned, {{"LSTM": np.zeros((1, 2, 13))}}, [80], like)["ds"][0].year == 2020
     wide = {{"ds": [1, 2], "y": [1.0, None], "a": np.ones(2), "x": ["u", "v"]}}
     words = panel_from_frame(wide, wide=True, known=["x"])
     assert read_future({{"ds": [3], "x": ["u"]}}, words, 1)["x"].tolist() == [[0], [0]]

@@ -11,7 +11,7 @@ from gatecast.baselines import LastValue
 from gatecast.config import MEDIAN, QUANTILES
 from gatecast.errors import DataError, SettingsError
 from gatecast.metrics import coverage, crps, mae
-from gatecast.variance import garman_klass, log_variance_table, qlike
+from gatecast.variance import garman_klass, log_variance_table, qlike, qlike_losses, returns_table
 from gatecast.volatility import DECAY, DIGITS, EWMA, GARCH, HAR, SHORTEST
 
 TRAINING, STEPS = 700, 1000
@@ -33,6 +33,11 @@ def prices(seed=0, steps=STEPS, missing=0.0):
     values = 100 * np.exp(np.cumsum(clustered(seed, steps)) / 100)
     values[1:][np.random.default_rng(seed).random(steps - 1) < missing] = np.nan
     return values
+
+
+SERIES = {"prices": prices, "crossing zero": lambda **kind: prices(**kind) - 100}
+SERIES["returns"] = lambda missing=0.0: np.where(np.isnan(prices(missing=missing)), np.nan, clustered())
+kinds = pytest.mark.parametrize("series", SERIES.values(), ids=SERIES)
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +89,38 @@ def test_har_is_one_regression_for_each_step():
         np.testing.assert_allclose(made[step - 1], np.dot(row(250), weights), rtol=1e-8)
 
 
+@priced
+def test_a_series_of_returns_is_modelled_as_the_prices_they_add_up_to(model):
+    """Whether the numbers are prices or their returns, the next return is expected to lie in the same place."""
+    values, origins = prices(), np.arange(TRAINING - 1, STEPS - 1)
+    returns = 100 * np.diff(np.log(values))
+    of_prices = model().fit_values(values[:TRAINING], 1)
+    of_returns = model().fit_values(returns[: TRAINING - 1], 1)
+    moves = 100 * np.log(of_prices.predict_many(values, origins, 1)[:, 0] / values[origins, None])
+    np.testing.assert_allclose(of_returns.predict_many(returns, origins - 1, 1)[:, 0], moves, rtol=1e-6, atol=1e-8)
+    variances = (
+        made.variances(v, o, 9)
+        for made, v, o in zip((of_prices, of_returns), (values, returns), (origins, origins - 1), strict=True)
+    )
+    np.testing.assert_allclose(next(variances) * 1e4, next(variances), rtol=1e-6)
+    far = of_returns.predict_many(returns, [900], 200)[0]
+    assert np.ptp(far[-1]) < 2 * np.ptp(far[0]), "a return a long way ahead is one day's, not the sum of all before it"
+
+
+@priced
+def test_only_what_varies_less_than_its_differences_holds_returns(model):
+    """A level that is kept, however it is crossed, is a price: its forecast starts at the last value."""
+    for values in (prices() - 100, 2 + clustered(), np.cumsum(clustered())):
+        made = model().fit_values(values[:TRAINING], 1).predict_many(values, [800], 1)[0, 0, MEDIAN]
+        assert abs(made - values[800]) < 0.2
+    made = model().fit_values(clustered()[:TRAINING], 1).predict_many(clustered(), np.arange(800, 900), 1)
+    assert np.ptp(made[:, 0, MEDIAN]) == 0 and abs(made[0, 0, MEDIAN]) < 0.2
+
+
 @each
-def test_values_after_the_origin_change_no_forecast(model):
-    values = prices(missing=0.05)
+@kinds
+def test_values_after_the_origin_change_no_forecast(model, series):
+    values = series(missing=0.05)
     made = model().fit_values(values[:TRAINING], 1)
     for origin in (0, 30, TRAINING - 1, 850):
         changed = values.copy()
@@ -97,8 +131,9 @@ def test_values_after_the_origin_change_no_forecast(model):
 
 
 @each
-def test_many_origins_equal_one_at_a_time(model):
-    values = prices()
+@kinds
+def test_many_origins_equal_one_at_a_time(model, series):
+    values = series()
     made = model().fit_values(values[:TRAINING], 1)
     together = made.predict_many(values, np.arange(0, STEPS, 40), 6)
     alone = np.concatenate([made.predict_many(values, [origin], 6) for origin in range(0, STEPS, 40)])
@@ -108,9 +143,9 @@ def test_many_origins_equal_one_at_a_time(model):
 
 @each
 @pytest.mark.parametrize("factor", [1e-6, 0.3, 1e8])
-@pytest.mark.parametrize("shift", [0.0, -100.0], ids=["prices", "crossing zero"])
-def test_scaling_a_series_scales_its_forecast(model, factor, shift):
-    values = prices() + shift
+@kinds
+def test_scaling_a_series_scales_its_forecast(model, factor, series):
+    values = series()
     plain, scaled = (
         model().fit_values(v[:TRAINING], 1).predict_many(v, [TRAINING, 900], 20) for v in (values, values * factor)
     )
@@ -204,12 +239,27 @@ def test_a_day_that_stands_still_has_no_log_variance():
         log_variance_table(as_text.drop_columns(["High", "Low"]))
 
 
+def test_a_return_is_taken_from_the_row_before():
+    text = b"Date,Close\n2024-01-02,100\n2024-01-03,110\n2024-01-04,\n2024-01-05,99\n2024-01-08,99\n"
+    table = returns_table(pacsv.read_csv(pa.BufferReader(text)))
+    assert table.column_names == ["Date", "log_return"]
+    assert table["log_return"].to_pylist() == [None, pytest.approx(9.531018), None, None, 0]
+    with pytest.raises(DataError, match="no column Close"):
+        returns_table(table)
+    with pytest.raises(DataError, match="row 2 of Close is not above 0"):
+        returns_table(pa.table({"Date": ["a", "b"], "Close": ["1", "0"]}))
+
+
 def test_qlike_is_least_at_the_truth_and_hates_too_low_a_forecast():
     truth = np.array([1.0, 2.0, np.nan, 0.0])
     assert qlike(truth, np.array([1.0, 2.0, 1.0, 1.0])) == 0
     half, double = (qlike(truth[:2], truth[:2] * factor) for factor in (0.5, 2.0))
     assert half == pytest.approx(1 - np.log(2)) and double == pytest.approx(np.log(2) - 0.5) and half > double
-    assert np.isnan(qlike([np.nan], [1.0]))
+    assert np.isnan(qlike([np.nan], [1.0])) and np.isnan(qlike([1.0], [np.nan]))
+    np.testing.assert_allclose(qlike_losses([2.0, 0.0, np.nan], [1.0] * 3), [1 - np.log(2), np.nan, np.nan])
+    rng = np.random.default_rng(0)
+    noisy = rng.exponential(size=100_000)  # the noise of a proxy whose mean is the variance
+    assert qlike(noisy, np.full(100_000, 1.0)) < min(qlike(noisy, np.full(100_000, f)) for f in (0.95, 1.05))
     with pytest.raises(DataError, match="1 forecasts of a variance are not above 0"):
         qlike([1.0], [0.0])
     with pytest.raises(DataError, match="shape"):

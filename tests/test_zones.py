@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from gatecast.config import QUANTILES
 from gatecast.errors import DataError, SettingsError
-from gatecast.panel import forecast_frame, panel_from_frame
+from gatecast.frames import forecast_table
+from gatecast.panel import panel_from_frame
 from gatecast.tables import table_as
 
 ZONES = ["Europe/Berlin", "America/New_York", "Australia/Lord_Howe", "Asia/Kolkata", "UTC", "+05:30", "-03:00"]
@@ -28,7 +29,7 @@ def counted(ds, **columns):
 
 
 def forecast(panel, horizon, like=None):
-    return forecast_frame(panel, np.zeros((len(panel), horizon, len(QUANTILES))), "LSTM", [], like)
+    return forecast_table(panel, {"LSTM": np.zeros((len(panel), horizon, len(QUANTILES)))}, [], like)
 
 
 def refused(pattern, frame, error=DataError, **arguments):

@@ -1,13 +1,10 @@
 """Intervals that follow a drift: factors on their widths, from what the same pass said before and what has come since.
 
-At an origin the truths of earlier forecasts are known.  Each says how far out it fell, as a share of the distance from
-the median to the bound on its side; the share that so many percent of them keep to is the factor that would have made
-that interval hold.  Newer ones count more, and a few of them do not move it far from 1.  Dividing by the forecast's own
-width scales by local volatility, so what is left to follow is slow.
+At an origin the truths of earlier forecasts are known, and with them their scores (see ``conformal``).  The factor is
+again the score that so many percent keep to; newer ones count more, and a few of them do not move it far from 1.
 
-Sources: Vovk, Gammerman & Shafer, "Algorithmic learning in a random world", 2005 (split conformal); Gibbs & Candès,
-"Adaptive conformal inference under distribution shift", NeurIPS 2021; Barber, Candès, Ramdas & Tibshirani, "Conformal
-prediction beyond exchangeability", Annals of Statistics 51(2), 2023 (weights that fade).
+Sources: Gibbs & Candès, "Adaptive conformal inference under distribution shift", NeurIPS 2021; Barber, Candès, Ramdas &
+Tibshirani, "Conformal prediction beyond exchangeability", Annals of Statistics 51(2), 2023 (weights that fade).
 
 Key: S series, O past origin, P origin to forecast from, H step ahead, Q quantile, L interval, N score.
 """
@@ -21,13 +18,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from gatecast.config import MEDIAN, QUANTILES
+from gatecast.conformal import ASKED, at_every_step, between_knots, interval_scores, pools, rescale
 from gatecast.errors import DataError, SettingsError
+
+__all__ = ["Pace", "adaptive_factors", "follow", "rescale"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 RANGE = (0.1, 10.0)  # of a factor: one absurd value cannot open an interval without end
-ASKED = 1 - 2 * np.asarray(QUANTILES[:MEDIAN])  # what the intervals should hold, the widest first
 SAMPLED = 3  # steps of those that share a factor that are looked at: neighbours say nearly the same
 FORGOTTEN = 8  # half-lives after which what came counts no more
 CELLS = 2_000_000  # scores at a time
@@ -43,7 +42,7 @@ class Pace(NamedTuple):
     """
 
     half_life: float = 100.0
-    prior: float = 10.0
+    prior: float = 5.0
 
 
 def adaptive_factors(
@@ -87,46 +86,19 @@ def adaptive_factors(
         raise DataError(f"{origins.shape} origins for {count} forecasts, asked at {now.shape}; give (S, O) and (S, P)")
     origins = np.broadcast_to(origins, (series, count))
     now = np.broadcast_to(now, (series, now.shape[-1]))
-    knots = [*_pools(horizon)]
-    logs = np.zeros((series, now.shape[1], len(knots), MEDIAN))
+    around = pools(horizon)
+    logs = np.zeros((series, now.shape[1], len(around), MEDIAN))
     shares = np.zeros((*logs.shape[:3], 1))
     for rows in _few(series, count):
-        for place, (knot, steps) in enumerate(knots):
+        for place, (knot, steps) in enumerate((pool.knot, _few_of(pool.steps)) for pool in around):
             scores = interval_scores(truth[rows][..., steps - 1], quantiles[rows][..., steps - 1, :])
             known_at = origins[rows, :, None] + steps
             alike = _overlap(origins[rows], knot) * len(steps)
             found = _log_factors(scores, known_at, now[rows], alike, pace)
             logs[rows, :, place], shares[rows, :, place] = found
-    at = [knot for knot, _ in knots]
-    drawn = np.asarray(common_PHQ, np.float64) ** (1 - _at_every_step(shares, at, horizon))
-    return np.asarray(drawn * _mirrored(np.exp(_at_every_step(logs, at, horizon))))
-
-
-def interval_scores(truth: Floats, quantiles: Floats) -> Floats:
-    """Return how far out a truth fell, (..., L): 0 at the median, 1 at the bound on its side, widest interval first.
-
-    NaN where the truth is missing or an interval has no width.
-    """
-    error = (truth - quantiles[..., MEDIAN])[..., None]
-    below = quantiles[..., MEDIAN, None] - quantiles[..., :MEDIAN]
-    above = quantiles[..., :MEDIAN:-1] - quantiles[..., MEDIAN, None]
-    away = np.where(error < 0, below, above)
-    return np.asarray(np.divide(np.abs(error), away, out=np.full(away.shape, np.nan), where=away > 0))
-
-
-def rescale(quantiles: ArrayLike, factors: ArrayLike) -> Floats:
-    """Return quantiles (..., Q) with their distances from the median multiplied; no outer one is nearer than an inner.
-
-    Args:
-        quantiles: (..., Q) at ``config.QUANTILES``.
-        factors: on the distance from the median, of a shape that fits.
-    """
-    quantiles = np.asarray(quantiles, np.float64)
-    centre = quantiles[..., MEDIAN : MEDIAN + 1]
-    away = (quantiles - centre) * factors
-    below = np.maximum.accumulate(-away[..., MEDIAN - 1 :: -1], axis=-1)[..., ::-1]
-    above = np.maximum.accumulate(away[..., MEDIAN + 1 :], axis=-1)
-    return np.concatenate([centre - below, centre, centre + above], axis=-1)
+    knots = [pool.knot for pool in around]
+    drawn = np.asarray(common_PHQ, np.float64) ** (1 - between_knots(shares, knots, horizon))
+    return np.asarray(drawn * at_every_step(logs, knots, horizon))
 
 
 def follow(truth_SOH: ArrayLike, quantiles_SOHQ: ArrayLike, origins_SO: ArrayLike, pace: Pace | None = None) -> Floats:
@@ -138,14 +110,9 @@ def follow(truth_SOH: ArrayLike, quantiles_SOHQ: ArrayLike, origins_SO: ArrayLik
     return rescale(quantiles_SOHQ, factors_SOHQ)
 
 
-def _pools(horizon: int) -> Iterator[tuple[int, Indices]]:
-    """Steps that share a factor: around each power of two, from it over the root of two to it times that."""
-    knot = 1
-    while knot <= horizon:
-        last = 2 * knot > horizon
-        begin, end = int(np.ceil(knot / np.sqrt(2))), horizon if last else int(knot * np.sqrt(2))
-        yield knot, np.unique(np.linspace(begin, end, min(SAMPLED, end - begin + 1)).round().astype(np.int64))
-        knot *= 2
+def _few_of(steps: Indices) -> Indices:
+    """Some of the steps of a pool, first and last included."""
+    return np.unique(np.linspace(steps[0], steps[-1], min(SAMPLED, len(steps))).round().astype(np.int64))
 
 
 def _few(series: int, origins: int) -> Iterator[slice]:
@@ -164,14 +131,14 @@ def _overlap(origins_SO: Indices, step: int) -> Floats:
 
 
 class _Logs(NamedTuple):
-    """Logarithms of factors (S, P, L), drawn to 0 by what is missing of their shares (S, P, 1) to 1."""
+    """Logarithms of factors (S, P, L), drawn to 0 by what their shares (S, P, 1) lack of 1."""
 
     log_SPL: Floats
     share_SP1: Floats
 
 
 def _log_factors(scores_SOKL: Floats, known_at_SOK: Indices, now_SP: Indices, overlap_S: Floats, pace: Pace) -> _Logs:
-    """Return logarithms of factors (S, P, L) and their shares, from the scores known at each ``now``, a few at a time."""
+    """Return logarithms of factors, and their shares, from the scores known at each ``now``; a few of these at once."""
     logs, shares = np.zeros((*now_SP.shape, scores_SOKL.shape[-1])), np.zeros((*now_SP.shape, 1))
     for begin in range(0, now_SP.shape[1], TOGETHER):
         now_SB = now_SP[:, begin : begin + TOGETHER]
@@ -186,7 +153,7 @@ def _log_factors(scores_SOKL: Floats, known_at_SOK: Indices, now_SP: Indices, ov
 
 
 def _weighted(scores_SOKL: Floats, known_at_SOK: Indices, now_SB: Indices, overlap_S: Floats, pace: Pace) -> _Logs:
-    """Return weighted quantiles of the scores known at each ``now`` as logarithms of factors (S, B, L), drawn to 0."""
+    """Return logarithms of factors (S, B, L): weighted quantiles of the scores known at each ``now``, drawn to 0."""
     series, *_, intervals = scores_SOKL.shape
     scores_SNL, known_at_SN = scores_SOKL.reshape(series, -1, intervals), known_at_SOK.reshape(series, -1)
     counts_SN = np.isfinite(scores_SNL).all(axis=2)
@@ -208,16 +175,3 @@ def _weighted(scores_SOKL: Floats, known_at_SOK: Indices, now_SB: Indices, overl
         shares[:, place] = n_S1 / (n_S1 + pace.prior)
         logs[:, place] = shares[:, place] * np.log(found_SL)
     return _Logs(logs, shares)
-
-
-def _at_every_step(table_SPKL: Floats, knots: list[int], horizon: int) -> Floats:
-    """Return what stands at the knots at every step, (S, P, H, L): interpolated over the logarithm of the step."""
-    where = np.interp(np.log(np.arange(1, horizon + 1)), np.log(knots), np.arange(len(knots)))
-    low = np.minimum(where.astype(np.int64), len(knots) - 1)
-    high, part = np.minimum(low + 1, len(knots) - 1), (where - low)[:, None]
-    return np.asarray((1 - part) * table_SPKL[:, :, low] + part * table_SPKL[:, :, high])
-
-
-def _mirrored(factors: Floats) -> Floats:
-    """Return factors of intervals (…, L), the widest first, as those of quantiles (…, Q)."""
-    return np.concatenate([factors, np.ones((*factors.shape[:-1], 1)), factors[..., ::-1]], axis=-1)

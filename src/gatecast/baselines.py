@@ -23,8 +23,9 @@ import numpy.typing as npt
 
 from gatecast.config import MEDIAN, QUANTILES
 from gatecast.errors import DataError, SettingsError
+from gatecast.frames import forecast_table
 from gatecast.frequency import season_lengths
-from gatecast.panel import Panel, forecast_frame, panel_from_frame
+from gatecast.panel import Panel, panel_from_frame
 
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -249,7 +250,7 @@ class TableForecaster:
             fitted.predict_many(values, [len(values) - 1], horizon)[0]
             for fitted, values in zip(self.fitted, series, strict=True)
         ]
-        return forecast_frame(self._panel, np.stack(made), self.name, level, self._like)
+        return forecast_table(self._panel, {self.name: np.stack(made)}, level, self._like)
 
     def predict_many(self, panel: Panel, origins: npt.ArrayLike, horizon: int) -> Array:
         """Return quantiles (S, O, H, Q) from every origin, with what was learnt in ``fit``.

@@ -116,30 +116,30 @@ def check(  # noqa: PLR0913, PLR0917 (one parameter per option)
     """Say all that is wrong with a table, with rows and what to do; exit code 3 if it cannot be forecast."""
     with _plain_errors():
         from gatecast.doctor import check as examine
-        from gatecast.mending import mend
-        from gatecast.sources import find_table
         from gatecast.tables import ALL_DIGITS, check_ending, write_table
 
         if out is not None and not fix:
             raise SettingsError("--out writes a mended table; say what to mend with --fix")
         if out is not None:
             check_ending(out)
-        found = find_table(data) if out is not None or data == "-" else None  # standard input is read once
-        asked: dict[str, Any] = {
-            "time": time or (found.named.time if found and found.named else None),
-            "target": target or (found.named.target if found and found.named and not wide else None),
-            "series_id": series_id,
-            "inputs": inputs or (),
-            "known": known or (),
-            "static": static or (),
-            "wide": bool(wide),
-            "frequency": frequency,
-        }
-        table = data if found is None else found.table
-        report = examine(table, **asked, zone=zone, fix=fix or ())
-        if out is not None and found is not None:
-            write_table(mend(found.table, fix or (), **asked).table, out, ALL_DIGITS)
+        report = examine(
+            data,
+            time=time,
+            target=target,
+            series_id=series_id,
+            inputs=inputs or (),
+            known=known or (),
+            static=static or (),
+            wide=bool(wide),
+            zone=zone,
+            frequency=frequency,
+            fix=fix or (),
+        )
+        if out is not None and report.table is not None:
+            write_table(report.table, out, ALL_DIGITS)
             typer.echo(f"mended table written to {out}", err=True)
+        elif out is not None:
+            typer.echo(f"gatecast: nothing was mended, so {out} was not written", err=True)
     typer.echo(json.dumps(report.as_dict(), ensure_ascii=False, indent=2) if as_json else report.as_text())
     if not report.ok:
         raise typer.Exit(DataError.exit_code)
@@ -172,6 +172,12 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
     learning_rate: Annotated[float | None, typer.Option(help="peak of the one-cycle schedule")] = None,
     seed: Annotated[int | None, typer.Option(help="same seed, same weights")] = None,
     device: Annotated[str | None, typer.Option(help="where to train: cpu, cuda, …")] = None,
+    verdict: Annotated[
+        str | None, typer.Option(help="quick, or full: other seeds, leakage and slower baselines are looked at too")
+    ] = None,
+    seconds: Annotated[
+        float | None, typer.Option(help="with --verdict full: leave out a baseline that would take longer (60)")
+    ] = None,
     config: Config = None,
     out: Out = None,
     no_save: Annotated[bool, typer.Option("--no-save", help="write nothing")] = False,
@@ -206,6 +212,8 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
             "device": device,
         },
         "horizon": horizon,
+        "verdict": verdict,
+        "seconds": seconds,
     }
     with _plain_errors():
         settings = settings_of(given, config)
@@ -228,6 +236,9 @@ def forecast(  # noqa: PLR0913, PLR0917 (one parameter per option)
     ] = None,
     what_if: Annotated[
         list[str] | None, typer.Option(help="change a column known in advance: price=9.9, price*=1.1")
+    ] = None,
+    adapt: Annotated[
+        bool | None, typer.Option("--adapt", help="let the intervals follow what came after the model's training")
     ] = None,
     time: Time = None,
     target: Target = None,
@@ -252,7 +263,14 @@ def forecast(  # noqa: PLR0913, PLR0917 (one parameter per option)
             "frequency": frequency,
             "fix": fix,
         },
-        "forecast": {"horizon": horizon, "model": model, "level": level, "future": future, "what_if": what_if},
+        "forecast": {
+            "horizon": horizon,
+            "model": model,
+            "level": level,
+            "future": future,
+            "what_if": what_if,
+            "adapt": adapt,
+        },
     }
     with _plain_errors():
         settings = settings_of(given, config)
@@ -279,6 +297,9 @@ def backtest(  # noqa: PLR0913, PLR0917 (one parameter per option)
     refit: Annotated[int, typer.Option(help="fit anew at every how many origins; 0 fits once")] = 0,
     window: Annotated[int | None, typer.Option(help="fit on this many of the newest steps; all, if not given")] = None,
     gap: Annotated[int, typer.Option(help="steps between an origin and the first that is judged")] = 0,
+    adapt: Annotated[
+        bool, typer.Option("--adapt", help="let every model's intervals follow what came of its earlier forecasts")
+    ] = False,
     seconds: Annotated[
         float | None, typer.Option(help="leave out a model whose further fits would take longer than this")
     ] = None,
@@ -319,6 +340,7 @@ def backtest(  # noqa: PLR0913, PLR0917 (one parameter per option)
             refit=refit or False,
             window=window,
             gap=gap,
+            adapt=adapt,
             seconds=seconds,
             season_length=season_length or None,
             note=lambda line: typer.echo(f"gatecast: {line}", err=True),
@@ -365,6 +387,7 @@ def forecast_and_show(settings: RunConfig, *, out: Path | None = None, as_json: 
             level=asked.level,
             future=asked.future,
             what_if=asked.what_if,
+            adapt=asked.adapt,
             time=data.time,
             target=data.target,
             series_id=data.series_id,
@@ -463,18 +486,23 @@ def _run_either(settings: RunConfig, recipe: Recipe | None, progress: Report | N
     """A run over one series, or over several; the course's recipes know one only."""
     from time import perf_counter
 
+    from gatecast import panel_run
+    from gatecast import run as single
     from gatecast.opening import open_source
-    from gatecast.panel_run import run_panel
-    from gatecast.run import Standard
-    from gatecast.run import run as run_one
 
+    gather: single.Gather = single.quick
+    gather_panel: panel_run.GatherPanel = panel_run.quick
+    if settings.verdict == "full":
+        from gatecast import evidence
+
+        gather, gather_panel = evidence.gather, evidence.gather_panel
     if recipe is None:
         begin = perf_counter()
         source = open_source(settings.data)
         if len(source.panel) > 1:
-            return run_panel(settings, source, progress)
-        recipe = Standard(source, perf_counter() - begin)
-    return run_one(settings, recipe, progress)
+            return panel_run.run_panel(settings, source, progress, gather_panel)
+        recipe = single.Standard(source, settings.data, perf_counter() - begin)
+    return single.run(settings, recipe, progress, gather)
 
 
 @contextmanager

@@ -35,26 +35,7 @@ from gatecast.arrow import (
     to_arrow,
 )
 from gatecast.errors import DataError, SettingsError, nearest
-from gatecast.layouts import eager_frame
-
-__all__ = [
-    "Booleans",
-    "Chosen",
-    "Columns",
-    "Floats",
-    "Integers",
-    "Names",
-    "choose",
-    "choose_columns",
-    "column_of",
-    "covariate_of",
-    "eager_frame",
-    "listed",
-    "numbers_of",
-    "raw_column",
-    "series_of",
-    "words_of",
-]
+from gatecast.numerals import are_numerals, meant
 
 MOST_WORDS = 1000  # different words in one column; with more it is a name, not a category
 
@@ -113,14 +94,6 @@ class Chosen:
 # ------------------------------------------------------------------------------------------- which column is which
 
 
-def choose_columns(
-    table: nw.DataFrame[Any], time: str | None, target: str | None, series_id: str | None, inputs: Sequence[str]
-) -> tuple[Names, bool, bool]:
-    """Which columns are id, time and target, whether there is a time column at all, and whether there is an id."""
-    chosen = choose(table, Columns(time, target, series_id, tuple(inputs)))
-    return chosen.names, chosen.has_time, chosen.has_id
-
-
 def choose(table: nw.DataFrame[Any], asked: Columns, counted: bool = False) -> Chosen:
     """Find the columns that were not named.
 
@@ -150,7 +123,7 @@ def choose(table: nw.DataFrame[Any], asked: Columns, counted: bool = False) -> C
         time = _find_time(rest) if len(columns) > 1 else None
         rest = {name: cells for name, cells in rest.items() if name != time}
     if asked.wide:
-        targets = tuple(name for name, cells in rest.items() if _looks_numeric(cells))
+        targets = _of_numbers(rest)
     elif not targets:
         targets = _find_target(rest)
     if not targets:
@@ -234,9 +207,9 @@ def _find_target(columns: dict[str, pa.Array]) -> tuple[str, ...]:
     """The target among samples of the columns: ``y``, the first of numbers, or the only one."""
     if "y" in columns:
         return ("y",)
-    first = next((name for name, cells in columns.items() if _looks_numeric(cells)), None)
-    if first is not None:
-        return (first,)
+    found = _of_numbers(columns)
+    if found:
+        return found[:1]
     return tuple(columns) if len(columns) == 1 else ()  # what is wrong with the only one is said by its row
 
 
@@ -270,6 +243,15 @@ def _sample(table: nw.DataFrame[Any], name: str) -> pa.Array:
 def _filled(text: pa.Array) -> Booleans:
     """Which cells of text are not empty."""
     return mask_of(text.is_valid()) & ~matches(pc.utf8_trim_whitespace(text), MISSING)
+
+
+def _of_numbers(columns: dict[str, pa.Array]) -> tuple[str, ...]:
+    """Samples of columns that are numbers; if there are none, those of numbers such as 12,5 or 1.234,5 or € 12.
+
+    The cells of these are refused when they are read, and it is said what would mend them; unseen they would not be.
+    """
+    numeric = tuple(name for name, cells in columns.items() if _looks_numeric(cells))
+    return numeric or tuple(name for name, cells in columns.items() if is_text(cells.type) and are_numerals(cells))
 
 
 def _looks_numeric(cells: pa.Array) -> bool:
@@ -393,22 +375,34 @@ def numbers_of(cells: pa.Array, name: str, rows: Integers | None = None) -> Floa
     return values
 
 
+def numbers_in(text: pa.Array) -> pa.Array:
+    """Text as float64, with spaces around it or not; NaN where it means that there is no value.
+
+    Raises:
+        pyarrow.ArrowInvalid: a cell is no number.
+    """
+    try:
+        return text.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return _tidy(text).cast(pa.float64())
+
+
+def _tidy(text: pa.Array) -> pa.Array:
+    return pc.replace_substring_regex(pc.utf8_trim_whitespace(text), pattern=MISSING, replacement="nan")
+
+
 def _numbers_from_text(cells: pa.Array, name: str, rows: Integers | None) -> pa.Array:
     """Text as numbers; the first cell that is none is refused."""
-
-    def read(part: pa.Array) -> pa.Array:
-        return pc.cast(part, pa.float64())
-
     try:
-        return read(cells)
+        return numbers_in(cells)
     except pa.ArrowInvalid:
-        tidy = pc.replace_substring_regex(pc.utf8_trim_whitespace(cells), pattern=MISSING, replacement="nan")
-    try:
-        return read(tidy)
-    except pa.ArrowInvalid:
-        at = first_refused(tidy, read)
+        at = first_refused(_tidy(cells), lambda part: part.cast(pa.float64()))
         row = at if rows is None else int(rows[at - 1])
-        hint = "write it without thousands separators and with a decimal point, such as 1234.5"
+        hint, fix = meant((cells[at - 1].as_py() or "").strip(), cells, [at - 1])
+        if fix:
+            hint += ", and gatecast check says which --fix reads it so"
+        else:
+            hint = "write it without thousands separators and with a decimal point, such as 1234.5"
         raise DataError(
             f"row {row} of column {name!r} holds {cells[at - 1].as_py()!r}, which is not a number {COUNTED}; {hint}, "
             "or leave the cell empty if the value is not known"

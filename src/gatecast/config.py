@@ -118,6 +118,7 @@ class ForecastConfig(_Settings):
     what_if: tuple[str, ...] = Field(
         default=(), description="a change of a column known in advance, such as price=9.9, and what then comes"
     )
+    adapt: bool = Field(default=False, description="let the intervals follow what came after the model's training")
 
     @model_validator(mode="after")
     def _levels(self) -> ForecastConfig:
@@ -136,6 +137,12 @@ class RunConfig(_Settings):
     forecast: ForecastConfig = ForecastConfig()
     horizon: int | None = Field(
         default=None, ge=1, description="steps of each multi-sequence forecast; None: 50, or the test part if shorter"
+    )
+    verdict: Literal["quick", "full"] = Field(
+        default="quick", description="full: look at other seeds, at leakage and at slower baselines too"
+    )
+    seconds: float = Field(
+        default=60.0, gt=0, description="with a full verdict: leave out a baseline that would take longer than this"
     )
 
 

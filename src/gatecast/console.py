@@ -17,10 +17,11 @@ from gatecast.modes import MODES
 from gatecast.panel import Panel
 from gatecast.panel_run import PanelOutcome, cut_lines, judged_words
 from gatecast.rolling import Backtest
-from gatecast.run import CYCLES, Outcome, Report
+from gatecast.run import Outcome, Report
 from gatecast.scoring import score_backtest
 from gatecast.sources import Source
 from gatecast.verdict import PanelVerdict, Verdict
+from gatecast.wave import CYCLES
 
 TITLES = {
     "point_by_point": "Point by point: one step ahead from each of {origins:,} origins",
@@ -47,10 +48,11 @@ def training_bar(console: Console) -> Iterator[Report | None]:
 
 
 def print_outcome(console: Console, outcome: Outcome) -> None:
-    """Data, split, target, architecture, tables, verdict."""
+    """The verdict, then data, split, target, architecture, training and tables."""
     source, panel = outcome.source, outcome.source.panel
-    missing = outcome.as_dict()["data"]["missing"]
-    console.print(f"[bold]{source.title}[/bold]", highlight=False)
+    missing = int(np.isnan(panel.values).sum())
+    _print_verdict(console, outcome)
+    console.print(f"\n{source.title}", style="bold", highlight=False, markup=False)
     console.print(source.about, highlight=False, soft_wrap=True)
     season = " and ".join(str(length) for length in outcome.config.data.season_length or (1,))
     console.print(
@@ -81,8 +83,13 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         _print_scores(console, outcome, mode)
     if outcome.free_run is not None:
         _print_free_run(console, outcome)
-    console.print()
+
+
+def _print_verdict(console: Console, outcome: Outcome | PanelOutcome) -> None:
+    """The sentence that heads every run, and what it did not look at."""
     console.print(outcome.verdict.sentence, style="bold", highlight=False, soft_wrap=not console.is_terminal)
+    for line in outcome.unlooked:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
 
 
 def columns_lines(panel: Panel) -> list[str]:
@@ -103,7 +110,7 @@ def mended_lines(source: Source) -> list[str]:
 def print_panel(console: Console, outcome: PanelOutcome) -> None:
     """The verdict, the data, where they are cut, training, and the table."""
     source, panel = outcome.source, outcome.source.panel
-    console.print(outcome.verdict.sentence, style="bold", highlight=False, soft_wrap=not console.is_terminal)
+    _print_verdict(console, outcome)
     console.print(f"\n{source.title}, {len(panel):,} series", style="bold", highlight=False, markup=False)
     lines = [source.about, *panel_lines(outcome), *columns_lines(panel), *mended_lines(source)]
     for line in lines:
@@ -126,9 +133,10 @@ def print_panel(console: Console, outcome: PanelOutcome) -> None:
         table.add_column(name, justify="right")
     best = min((row.mase for row in outcome.scores if not math.isnan(row.mase)), default=math.nan)
     for row in outcome.scores:
-        shares = [f"{100 * share:.1f} %" for share in (row.coverage_80, row.coverage_90)]
+        shares = ["" if share is None else f"{100 * share:.1f} %" for share in (row.coverage_80, row.coverage_90)]
         better = "" if row.lstm_better_on is None else f"{100 * row.lstm_better_on:.0f} %"
-        cells = [f"  {row.model}", number(row.mase), number(row.wql), *shares, better]
+        wql = "" if row.wql is None else number(row.wql)
+        cells = [f"  {row.model}", number(row.mase), wql, *shares, better]
         table.add_row(*cells, style="bold" if row.mase == best else "")
     console.print(table)
 

@@ -9,12 +9,13 @@ may well be true (a spike, a negative value) a note.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import narwhals as nw
 import numpy as np
+import pyarrow as pa
 
 from gatecast.columns import Columns, choose, names_in
 from gatecast.errors import DataError
@@ -22,10 +23,10 @@ from gatecast.findings import KINDS, Finding, finding_of, many, sentence
 from gatecast.forecastability import forecastability
 from gatecast.frequency import Frequency, parse_frequency, season_lengths
 from gatecast.layouts import eager_frame, is_unnamed
-from gatecast.mending import Mended, check_fixes, is_series_each, mend_columns
-from gatecast.panel import Panel, panel_from_frame
+from gatecast.mending import Mended, as_it_came, check_fixes, is_series_each, mend_columns
+from gatecast.panel import Panel, panel_of
 from gatecast.reading import Read, Roles, read_rows, roles_of
-from gatecast.sources import find_table
+from gatecast.sources import columns_of, find_table
 from gatecast.symptoms_of_columns import look_at_known, look_at_others, look_at_static
 from gatecast.symptoms_of_times import in_order, spacing
 from gatecast.symptoms_of_values import look_at_values, look_for_copy
@@ -37,7 +38,10 @@ TRAINING = 0.8  # share of the steps looked at to tell whether there is anything
 
 @dataclass(frozen=True)
 class Report:
-    """What was found out about a table; empty and 0 stand for what could not be."""
+    """What was found out about a table; empty and 0 stand for what could not be.
+
+    ``table`` is the mended table, or None if nothing was mended; it is no part of what is shown.
+    """
 
     findings: tuple[Finding, ...]
     rows: int = 0
@@ -54,6 +58,7 @@ class Report:
     last: str = ""
     mended: tuple[str, ...] = ()  # what was done first, because it was asked for
     forecastability: str = ""  # of one series: whether there is anything to learn, from its training part
+    table: pa.Table | None = field(default=None, repr=False, compare=False)
 
     @property
     def ok(self) -> bool:
@@ -62,7 +67,8 @@ class Report:
 
     def as_dict(self) -> dict[str, Any]:
         """Return everything as plain values, ready for JSON."""
-        values = asdict(self)
+        values = asdict(replace(self, table=None))
+        del values["table"]
         findings = [{**found, "rows": list(found["rows"])} for found in values.pop("findings")]
         plain = {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
         return {"ok": self.ok, **plain, "findings": findings}
@@ -112,7 +118,7 @@ def check(  # noqa: PLR0913 (the choice of columns, as keywords)
     """Return what is wrong with ``table``: a frame, numbers, a named set, or the path of a CSV or Parquet file.
 
     Columns not named are found, as by ``panel_from_frame``, which has the same settings.  The table is not changed;
-    with ``fix`` (see ``mending``) the report is about a mended copy, and says what was done.
+    with ``fix`` (see ``mending``) the report is about a mended copy, says what was done, and has it as ``table``.
 
     Raises:
         SettingsError: a named column, set or fix is not there; the nearest one is named.
@@ -120,6 +126,7 @@ def check(  # noqa: PLR0913 (the choice of columns, as keywords)
     """
     check_fixes(fix)
     given = parse_frequency(frequency) if isinstance(frequency, str) else frequency
+    asked = Columns(time, target, series_id, names_in(inputs), names_in(known), names_in(static), wide, zone)
     season: tuple[int, ...] | None = None
     if isinstance(table, str | Path):
         try:
@@ -128,24 +135,22 @@ def check(  # noqa: PLR0913 (the choice of columns, as keywords)
             if not Path(table).exists():
                 raise
             return Report((finding_of("unreadable", f"{error}."),))
-        table = found.table
-        if found.named is not None:
-            season, time = found.named.season_length, time or found.named.time
-            target = target or (None if wide else found.named.target)
-    wide = wide or is_series_each(table, target, series_id)
-    asked = Columns(time, target, series_id, names_in(inputs), names_in(known), names_in(static), wide, zone)
+        table, asked = found.table, columns_of(found, asked)
+        season = None if found.named is None else found.named.season_length
+    asked = replace(asked, wide=asked.wide or is_series_each(table, asked.target, asked.series_id))
     findings: list[Finding] = []
     mended = _mended(table, fix, asked, given, findings)
     if mended is not None:
-        table = _as_numbers(mended) if is_unnamed(table) else mended.table
+        table = as_it_came(mended, table)
     report, panel = _look(table, asked, given, findings)
-    done = () if mended is None else mended.done
+    if mended is not None:
+        report = replace(report, mended=mended.done, table=mended.table)
     season = season or report.season_length
     learnable = ""
     if panel is not None and len(panel) == 1:
         training = panel.values[: int(TRAINING * len(panel.values))]
         learnable = forecastability(training, max(season, default=1)).sentence
-    return replace(report, season_length=season, mended=done, forecastability=learnable)
+    return replace(report, season_length=season, forecastability=learnable)
 
 
 def _mended(
@@ -159,12 +164,6 @@ def _mended(
     except DataError as error:
         findings.append(finding_of("refused", f"Nothing was mended. {sentence(error)}"))
         return None
-
-
-def _as_numbers(mended: Mended) -> Any:
-    """A mended table as rows of plain numbers, as it came in."""
-    columns = [np.array(column.to_pylist(), np.float64) for column in mended.table.columns]
-    return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 
 
 def _look(
@@ -188,18 +187,7 @@ def _look(
     report, panel = _examine(frame, roles, report, findings, (asked.zone, frequency)), None
     if all(finding.severity != "error" for finding in findings):
         try:
-            panel = panel_from_frame(
-                table,
-                time=asked.time,
-                target=asked.target,
-                series_id=asked.series_id,
-                inputs=asked.inputs,
-                known=asked.known,
-                static=asked.static,
-                wide=asked.wide,
-                zone=asked.zone,
-                frequency=frequency,
-            )
+            panel = panel_of(table, asked, frequency)
             report = replace(report, steps=len(panel.values))
         except DataError as error:
             findings.append(finding_of("refused", sentence(error)))

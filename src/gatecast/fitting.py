@@ -25,7 +25,7 @@ from gatecast.runtime import weights_from_arrays, weights_to_arrays
 from gatecast.scaling import Running, Scaling, fixed_from
 from gatecast.supply import Planes, Supply
 from gatecast.training import Progress, Trained, batch_for, train, updates_for
-from gatecast.widening import both_sides, each_side, widen
+from gatecast.widening import widen
 
 Report = Callable[[Progress], None]
 
@@ -185,7 +185,7 @@ def _learned(
         training=config.model_copy(update={"horizon": plan.direct}),
     )
     plain = Model(weights_from_arrays(trained.arrays), scaling, settings, None, series.about.columns)
-    widening_KQ = widen(plain, supply.judged(), each_side if supply.series == 1 else both_sides)
+    widening_KQ = widen(plain, supply.judged())
     if supply.series > 1 and config.retrain and trained.best_update and not trained.interrupted:
         everything = plan.supply(series, 1)
         trained = _trained_again(everything, scaling, plan._replace(config=config), trained, progress)

@@ -24,7 +24,6 @@ from gatecast.columns import (
     choose,
     column_of,
     covariate_of,
-    eager_frame,
     listed,
     numbers_of,
     raw_column,
@@ -34,6 +33,7 @@ from gatecast.columns import (
 from gatecast.dates import zoned_times
 from gatecast.errors import DataError, SettingsError
 from gatecast.frequency import Times
+from gatecast.layouts import eager_frame
 
 BATCH = 65_536  # rows read at a time
 FIRST_ROWS = 200  # rows that tell which column is what, at least

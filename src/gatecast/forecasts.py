@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gatecast.adaptive import FORGOTTEN, Pace, adaptive_factors, rescale
 from gatecast.columns import WIDE, Columns
-from gatecast.config import DIRECT_HORIZON
+from gatecast.config import DIRECT_HORIZON, QUANTILES
 from gatecast.errors import DataError, OutsideTraining, SettingsError
 from gatecast.frames import forecast_table
 from gatecast.frequency import season_lengths
@@ -21,16 +23,22 @@ from gatecast.modelfile import Model, load_model
 from gatecast.opening import Opened, open_table
 from gatecast.panel import Panel
 from gatecast.predictor import (
+    CELLS,
     WHAT_IF,
     change_future,
     forecast_panel,
     outside_training,
+    predict_many,
     require_columns,
     unlike_training,
 )
 from gatecast.seasons import seasons_in_words
+from gatecast.supply import MemoryPlanes, read_planes
 from gatecast.tablefiles import read_table
 from gatecast.zeroshot import NAME, ZeroShot
+
+LEAST_HISTORY = 20  # steps of a series before a forecast of it says how wide the next should be
+PAST = int(FORGOTTEN * Pace().half_life)  # steps back that are looked at
 
 
 def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
@@ -41,6 +49,7 @@ def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
     level: Sequence[int] = (80, 95),
     future: Any = None,
     what_if: Mapping[str, Any] | Sequence[str] = (),
+    adapt: bool = False,
     time: str | None = None,
     target: str | Sequence[str] | None = None,
     series_id: str | None = None,
@@ -64,6 +73,7 @@ def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
         future: for a model that reads columns in advance, a table (or its path) of their values.
         what_if: changes of columns known in advance, ``{"price": 9.9}`` or ``["price=9.9", "price*=1.1"]``: what then
             comes stands in the columns WhatIf beside the forecast as planned.
+        adapt: let the intervals follow what came after the model's training, see ``past_factors``.
         time: the column of times; this and the following as for ``panel_from_frame``.
         target: the column to forecast; None takes the one the model was trained on, if the table has it.
         series_id: the column that names the series.
@@ -108,6 +118,11 @@ def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
         changed = change_future(trained, panel, ahead, _changes(what_if, panel.categories))
         _warn(outside_training(trained, panel, changed))
         made[WHAT_IF] = forecast_panel(trained, panel, horizon, changed)
+    if adapt:
+        factors_SHQ = past_factors(trained, panel, horizon)
+        made = {name: rescale(quantiles, factors_SHQ) for name, quantiles in made.items()}
+        if note is not None:
+            note(_what_was_adapted(factors_SHQ, int(unseen_steps(trained, panel).max())))
     return forecast_table(panel, made, level, opened.like)
 
 
@@ -133,6 +148,59 @@ def _zero_shot(
                 "looking, and their intervals are checked less"
             )
     return forecast_table(opened.panel, {NAME: forecaster.forecast_panel(opened.panel, horizon)}, level, opened.like)
+
+
+def unseen_steps(model: Model, panel: Panel) -> NDArray[np.int64]:
+    """Return how many steps at the end of each series are later than all that the model was trained on, (S,).
+
+    A model file says when its data ended; of one that does not say, nothing is known to be later.
+    """
+    last = model.card.get("data", {}).get("last")
+    try:
+        later = np.zeros(len(panel.times), bool) if last is None else panel.times > np.array(last, panel.times.dtype)
+    except ValueError:  # its data had times of another kind
+        later = np.zeros(len(panel.times), bool)
+    return np.add.reduceat(later, panel.offsets[:-1], dtype=np.int64)
+
+
+def past_factors(model: Model, panel: Panel, horizon: int) -> NDArray[np.float64]:
+    """Return factors (S, H, Q) on distances from the median, from what the model says at past origins and what came.
+
+    Origins are those of the last ``PAST`` steps at which everything ahead is later than the model's training data: of
+    those it learned from its errors are too small.  Where there are none the factors are 1.  Steps beyond the direct
+    horizon have the factor of its last.
+    """
+    unseen_S, steps = unseen_steps(model, panel), min(horizon, model.direct_horizon)
+    factors = np.ones((len(panel), horizon, len(QUANTILES)))
+    planes, lengths = MemoryPlanes(panel, model.columns), panel.lengths
+    waiting = np.flatnonzero(unseen_S)
+    waiting = waiting[np.argsort(lengths[waiting], kind="stable")]
+    while len(waiting):
+        together = max(1, 16 * CELLS // (int(lengths[waiting[-1]]) * steps))
+        rows, waiting = waiting[:together], waiting[together:]
+        values_ST, more = read_planes(planes, rows, np.zeros_like(rows), lengths[rows])
+        total = values_ST.shape[1]
+        origins = np.arange(max(0, total - 1 - min(PAST, int(unseen_S[rows].max()))), total - 1)
+        first_S = total - np.minimum(unseen_S[rows] + 1, lengths[rows] - LEAST_HISTORY + 1)
+        ahead = origins[:, None] + np.arange(1, steps + 1)
+        known_SOH = (ahead < total) & (origins >= first_S[:, None])[..., None]
+        truth = np.where(known_SOH, values_ST[:, np.minimum(ahead, total - 1)], np.nan)
+        made = predict_many(model, values_ST, origins, steps, more)
+        factors[rows, :steps] = adaptive_factors(truth, made, origins, [total - 1])[:, 0]
+    factors[:, steps:] = factors[:, steps - 1 : steps]
+    return factors
+
+
+def _what_was_adapted(factors_SHQ: NDArray[np.float64], steps: int) -> str:
+    """What became of the intervals, in a sentence."""
+    if not steps:
+        return "nothing is known to come after the model's training, so no interval was adapted"
+    ninety = float(np.median(factors_SHQ[:, 0, QUANTILES.index(0.05)]))
+    return (
+        f"intervals follow what came on the {steps:,} step{'s' if steps > 1 else ''} after the model's training: "
+        f"the 90 % interval of the first step ahead is {ninety:.2f} times as wide"
+        f"{' in the middle of the series' if len(factors_SHQ) > 1 else ''}"
+    )
 
 
 def _other_target(trained: str | Sequence[str] | None, asked: str | Sequence[str] | None, panel: Panel) -> list[str]:

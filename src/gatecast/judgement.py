@@ -26,6 +26,7 @@ IN_WORDS = {
     "Drift": "continuing the drift",
     "SeasonalNaive": "repeating the last season",
     "AR": "an autoregression",
+    "ZeroShot": "the zero-shot forecast",
 }
 
 

@@ -22,7 +22,7 @@ from gatecast.forecaster import LSTMForecaster
 from gatecast.frequency import season_lengths
 from gatecast.opening import open_table
 from gatecast.panel import Panel
-from gatecast.rolling import Backtest, Note, Plan, roll
+from gatecast.rolling import Backtest, Note, Plan, adapted, roll
 from gatecast.volatility import EWMA, GARCH, HAR
 from gatecast.zeroshot import ZeroShot
 
@@ -65,6 +65,7 @@ def backtest(  # noqa: PLR0913 (the plan and the choice of columns, as keywords)
     gap: int = 0,
     level: Sequence[int] = (80, 90),
     season_length: int | Sequence[int] | None = None,
+    adapt: bool = False,
     seconds: float | None = None,
     note: Note | None = None,
     time: str | None = None,
@@ -93,6 +94,7 @@ def backtest(  # noqa: PLR0913 (the plan and the choice of columns, as keywords)
         gap: steps between an origin and the first that is judged.
         level: interval levels in percent.
         season_length: steps per season, or two of them; None follows from the frequency.
+        adapt: let every model's intervals follow what came of its own earlier forecasts, see ``adaptive``.
         seconds: at most this long for each forecaster; one that would take longer is left out, and named.
         note: is told what refitting will cost before it is done, and what is left out; ``print``, say.
         time: the column of times; this and the following as for ``panel_from_frame``.
@@ -133,7 +135,8 @@ def backtest(  # noqa: PLR0913 (the plan and the choice of columns, as keywords)
         expect=_expected,
         like=opened.like,
     )
-    return replace(done, mended=opened.mended)
+    done = replace(done, mended=opened.mended)
+    return adapted(done) if adapt else done
 
 
 def _seasons(given: int | Sequence[int] | None) -> tuple[int, ...]:

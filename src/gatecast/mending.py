@@ -22,6 +22,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 
 from gatecast.columns import Columns, choose, column_of, names_in
@@ -95,7 +96,6 @@ def mend(  # noqa: PLR0913 (the choice of columns, as keywords)
         SettingsError: a fix is not known or contradicts another, or a column is not there.
         DataError: a fix cannot be done; rows are named.
     """
-    wide = wide or is_series_each(table, target, series_id)
     asked = Columns(time, target, series_id, names_in(inputs), names_in(known), names_in(static), wide)
     return mend_columns(table, fixes, asked, frequency)
 
@@ -109,6 +109,7 @@ def mend_columns(table: Any, fixes: Sequence[str], asked: Columns, frequency: st
     """Return a table mended, with its columns as asked for; see ``mend``."""
     wanted = check_fixes(fixes)
     frame = eager_frame(table)
+    asked = replace(asked, wide=asked.wide or is_series_each(table, asked.target, asked.series_id))
     roles = roles_of(frame, choose(frame, asked, counted=is_unnamed(table)), asked)
     cells = pa.Table.from_arrays([column_of(frame, name) for name in frame.columns], names=list(frame.columns))
     done: dict[str, list[str]] = {fix: [] for fix in wanted}
@@ -132,6 +133,14 @@ def mend_columns(table: Any, fixes: Sequence[str], asked: Columns, frequency: st
         names = ", ".join(repr(name) for name in lost)
         said.append(f"left out, since rows were added or merged: {'column' if len(lost) == 1 else 'columns'} {names}")
     return Mended(mended, tuple(said))
+
+
+def as_it_came(mended: Mended, table: Any) -> Any:
+    """Return the mended table; if rows of plain numbers came in, as rows of plain numbers."""
+    if not is_unnamed(table):
+        return mended.table
+    columns = [np.array(column.to_pylist(), np.float64) for column in mended.table.columns]
+    return columns[0] if len(columns) == 1 else np.stack(columns, axis=1)
 
 
 def check_fixes(fixes: Sequence[str]) -> tuple[str, ...]:

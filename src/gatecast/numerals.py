@@ -9,13 +9,15 @@ import re
 from collections.abc import Iterator
 from typing import Literal
 
+import numpy as np
 import pyarrow as pa
 
-from gatecast.arrow import MISSING
+from gatecast.arrow import MISSING, to_arrow
 from gatecast.errors import DataError
 
 Mark = Literal[".", ","]
 
+_LOOKED_AT = 10_000  # cells of a column that tell how its numbers are written
 _SPACES = " \u00a0\u202f\u2009"  # plain, no-break, narrow no-break and thin
 _CURRENCY = "€$£¥₹"
 _APART = rf"\d{{1,3}}(?:[{_SPACES}'’]\d{{3}})+"  # groups of thousands
@@ -78,6 +80,39 @@ def possible_marks(cells: pa.Array) -> tuple[set[Mark], str]:
     if not only and either:
         return {".", ","}, f"can be read in two ways: {either}; say decimal-point or decimal-comma"
     return set(only) or {"."}, ""
+
+
+def meant(cell: str, cells: pa.Array, bad: list[int]) -> tuple[str, str]:
+    """Return what a cell of text would be as a number, and the option that reads it and other bad ones so.
+
+    Args:
+        cell: the cell, without spaces around it.
+        cells: its column.
+        bad: the places of the column's cells that are no plain numbers, or of the first of them.
+    """
+    with_point, with_comma = plain(cell, "."), plain(cell, ",")
+    if with_point is None and with_comma is None:
+        if re.search(r"\d", cell):
+            return "write a plain number such as 1234.5, without units", ""
+        return "a value that is not known is an empty cell", ""
+    words = cells.take(to_arrow(np.array(bad[:_LOOKED_AT], np.int64)))
+    marks, _ = possible_marks(pa.concat_arrays([cells.slice(0, _LOOKED_AT), words]))
+    fix = ""
+    if len(marks) == 2:
+        fix = "--fix decimal-point or decimal-comma, as the numbers are meant"
+    elif marks:
+        fix = f"--fix separators: {cell!r} is {with_point if marks == {'.'} else with_comma}"
+    if fix and len(list(numerals(words))) < len(words):
+        fix += "; and --fix empty: the other cells become missing"
+    if marks != {","} and with_point is not None and (with_comma is None or "." not in with_point):
+        return f"without thousands separators it is {with_point}", fix
+    return f"with a decimal point it is {with_comma}", fix
+
+
+def are_numerals(cells: pa.Array) -> bool:
+    """Return whether most cells of text that are not empty can be numbers, with whatever separators."""
+    filled = [cell for cell in cells.to_pylist() if cell is not None and not re.match(MISSING, cell.strip())]
+    return 2 * len(list(numerals(cells))) > len(filled)
 
 
 def decide(cells: pa.Array, name: str) -> Mark:

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gatecast.columns import WIDE, Columns, eager_frame
+from gatecast.columns import WIDE, Columns
 from gatecast.config import DataConfig
-from gatecast.errors import DataError, SettingsError
 from gatecast.frequency import season_lengths
-from gatecast.mending import check_fixes, mend
-from gatecast.panel import Panel, panel_from_frame
-from gatecast.sources import Found, Source, find_table, load, source_of
+from gatecast.layouts import eager_frame
+from gatecast.mending import as_it_came, check_fixes, mend_columns
+from gatecast.panel import Panel, panel_of
+from gatecast.sources import Source, columns_of, find_table, said_of, source_of
 
 __all__ = ["Opened", "Source", "open_source", "open_table"]
 
@@ -36,26 +35,11 @@ def open_source(data: DataConfig) -> Source:
         DataError: the table cannot be read, mended or forecast as it is; rows are named.
     """
     check_fixes(data.fix)
-    columns: dict[str, Any] = {
-        "time": data.time,
-        "target": data.target,
-        "series_id": data.series_id,
-        "inputs": data.inputs,
-        "known": data.known,
-        "static": data.static,
-        "wide": data.wide,
-    }
-    if not data.fix:
-        return load(data.source, **columns, zone=data.zone, frequency=data.frequency)
     found = find_table(data.source)
-    named = found.named
-    if named is not None:
-        columns["time"] = data.time or named.time
-        columns["target"] = data.target or (None if data.wide else named.target)
-    with _said_of(found):
-        mended = mend(found.table, data.fix, **columns, frequency=data.frequency)
-    source = source_of(replace(found, table=mended.table), **columns, zone=data.zone, frequency=data.frequency)
-    return replace(source, mended=mended.done)
+    asked = Columns(data.time, data.target, data.series_id, data.inputs, data.known, data.static, data.wide, data.zone)
+    with said_of(found):
+        table, done = _mended(found.table, columns_of(found, asked), data.frequency, data.fix)
+    return replace(source_of(replace(found, table=table), asked, data.frequency), mended=done)
 
 
 def open_table(
@@ -86,36 +70,25 @@ def open_table(
     if isinstance(table, str | Path):
         found = find_table(str(table))
         like, table = None, found.table
-    named = None if found is None else found.named
-    if named is not None:
-        asked = replace(asked, time=asked.time or named.time)
     if usual is not None:
         asked = _as_usual(asked, usual, table)
-    if not asked.target and not asked.wide and named is not None:
-        asked = replace(asked, target=named.target)
-    columns: dict[str, Any] = {**vars(asked), "frequency": frequency}
-    zone = columns.pop("zone")
-    done: tuple[str, ...] = ()
-    with _said_of(found):
-        if fix:
-            mended = mend(table, fix, **columns)
-            table, done = mended.table, mended.done
-        panel = panel_from_frame(table, **columns, zone=zone)
+    if found is not None:
+        asked = columns_of(found, asked)
+    with said_of(found):
+        table, done = _mended(table, asked, frequency, fix)
+        panel = panel_of(table, asked, frequency)
     seasons = season_lengths(panel.frequency)
-    if named is not None and asked.target == named.target:
-        seasons = named.season_length
+    if found is not None and found.named is not None and asked.target == found.named.target:
+        seasons = found.named.season_length
     return Opened(panel, like, seasons, done)
 
 
-@contextmanager
-def _said_of(found: Found | None) -> Iterator[None]:
-    """What is refused names the file it is in."""
-    try:
-        yield
-    except (DataError, SettingsError) as error:
-        if found is None or found.named is not None:
-            raise
-        raise type(error)(f"{found.shown}: {error}") from None
+def _mended(table: Any, asked: Columns, frequency: str | None, fix: Sequence[str]) -> tuple[Any, tuple[str, ...]]:
+    """The table, mended if that is asked for, and what was done."""
+    if not fix:
+        return table, ()
+    mended = mend_columns(table, fix, asked, frequency)
+    return as_it_came(mended, table), mended.done
 
 
 def _as_usual(asked: Columns, usual: DataConfig, table: Any) -> Columns:

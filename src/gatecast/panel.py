@@ -1,8 +1,9 @@
-"""The long table as arrays: many series under each other, in and out of any data frame.
+"""The long table as arrays: many series under each other, out of any data frame.
 
-A table of any kind (pandas, polars, pyarrow, a list, an array) becomes a panel and a forecast becomes the same kind
-again.  What is wrong with a table is said with its row number, counted from 1 without the header; nothing is mended
-unasked, except that a missing date becomes a step with missing values, and how many were added is kept to be shown.
+A table of any kind (pandas, polars, pyarrow, a list, an array) becomes a panel; ``frames`` makes a panel or a forecast
+the same kind again.  What is wrong with a table is said with its row number, counted from 1 without the header; nothing
+is mended unasked, except that a missing date becomes a step with missing values, and how many were added is kept to be
+shown.
 
 Key: S series, N rows, O origins, H horizon step, Q quantile.
 """
@@ -15,15 +16,12 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from gatecast.arrow import COUNTED, first_row, repeated_text, to_arrow
+from gatecast.arrow import COUNTED, first_row
 from gatecast.columns import Columns, Names, names_in
-from gatecast.config import LEVELS, MEDIAN, QUANTILES
-from gatecast.dates import Zoned, in_zone, show_zoned, utc_of_days
-from gatecast.errors import DataError, SettingsError
-from gatecast.frequency import Frequency, Times, advance, future_times, parse_frequency, steps_between
-from gatecast.layouts import frame_like
+from gatecast.dates import Zoned, show_zoned, utc_of_days
+from gatecast.errors import DataError
+from gatecast.frequency import Frequency, Times, advance, parse_frequency, steps_between
 from gatecast.rows import Rows, grouped, rows_of, too_few
 from gatecast.spacing import check_spacing, common_frequency
 
@@ -212,9 +210,14 @@ def panel_from_frame(  # noqa: PLR0913 (the choice of columns, as keywords)
         SettingsError: a named column is not there (the nearest one is named), or a column is used twice.
         DataError: the table cannot be forecast as it is; the message names the rows.
     """
+    asked = Columns(time, target, series_id, names_in(inputs), names_in(known), names_in(static), wide, zone)
+    return panel_of(frame, asked, frequency)
+
+
+def panel_of(frame: Any, asked: Columns, frequency: Frequency | str | None = None) -> Panel:
+    """Return a table as a panel, its columns as asked for; see ``panel_from_frame``."""
     if isinstance(frequency, str):
         frequency = parse_frequency(frequency)
-    asked = Columns(time, target, series_id, names_in(inputs), names_in(known), names_in(static), wide, zone)
     return _assemble(rows_of(frame, asked), frequency)
 
 
@@ -265,36 +268,6 @@ def fill_holes(panel: Panel) -> tuple[Panel, int]:
         filled=panel.filled + added,
     )
     return filled, added
-
-
-def forecast_frame(panel: Panel, quantiles_SHQ: Floats, model: str, level: Sequence[int], like: Any = None) -> Any:
-    """Return a forecast as a long table: unique_id, ds, MODEL (the median) and MODEL-lo-80, MODEL-hi-80 for each level.
-
-    Args:
-        panel: the series that were forecast; the forecast starts one step after the last time of each.
-        quantiles_SHQ: at ``config.QUANTILES``, in original units.
-        model: the model's name, which names the columns.
-        level: interval levels in percent, from ``config.LEVELS``.
-        like: a table of the kind that is wanted, as it came in; None gives a pyarrow Table.  For an array or a list it
-            is a dictionary of arrays or lists.
-
-    Raises:
-        SettingsError: a level is not offered.
-    """
-    series, horizon, _ = quantiles_SHQ.shape
-    last = panel.times[panel.offsets[1:] - 1]
-    ds = np.ascontiguousarray(future_times(last, panel.frequency, horizon)).reshape(-1)
-    shown = to_arrow(ds) if panel.zone is None else in_zone(ds, panel.zone, panel.local_days)
-    columns = {"unique_id": repeated_text(panel.ids, horizon), "ds": shown}
-    columns[model] = to_arrow(quantiles_SHQ[:, :, MEDIAN].reshape(series * horizon))
-    for percent in dict.fromkeys(level):
-        if percent not in LEVELS:
-            raise SettingsError(f"level {percent} is not offered; choose from {', '.join(map(str, LEVELS))}")
-        low = QUANTILES.index(round((100 - percent) / 200, 3))
-        high = len(QUANTILES) - 1 - low
-        columns[f"{model}-lo-{percent}"] = to_arrow(quantiles_SHQ[:, :, low].reshape(series * horizon))
-        columns[f"{model}-hi-{percent}"] = to_arrow(quantiles_SHQ[:, :, high].reshape(series * horizon))
-    return frame_like(pa.Table.from_arrays(list(columns.values()), names=list(columns)), like)
 
 
 def _assemble(rows: Rows, frequency: Frequency | None) -> Panel:

@@ -1,28 +1,23 @@
-"""The report of a run over several series: the frame of the single run's page with another body.
+"""The report of a run over several series: the frame of the single run's page with another body, ``web/panel.html``.
 
-The body's template is ``web/panel.html``; colours, scripts and escaping are those of ``report``.  Every statement is
-written from the numbers of the run.
+Colours, scripts and escaping are those of ``report``.  Every statement is written from the numbers of the run.
 """
 
 from __future__ import annotations
 
-import re
+import math
 from collections.abc import Sequence
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
-import jinja2
 import numpy as np
-import vl_convert
-from markupsafe import Markup
 
-from gatecast.charts import PALETTE, WIDEST_RATIO, Figure, panel_figures, picked_series
-from gatecast.config import NetworkConfig, TrainingConfig, describe
+from gatecast.captions import coverage_words, skill_words
+from gatecast.charts import GLANCE
+from gatecast.charts_panel import WIDEST_RATIO, coverage_by_model, panel_figures, picked_series
+from gatecast.charts_parts import Figure
 from gatecast.frequency import show_time
-from gatecast.modelfile import write_atomically
 from gatecast.panel_run import PanelOutcome, cut_lines, judged_words
-from gatecast.report import DARK, GRAMMAR, SHARPNESS, Row, javascript, live, number_rows, prepare, still
+from gatecast.report import Compiled, Row, fill, frame_of, number_rows, prepare, write_page
 from gatecast.verdict import IN_WORDS
 
 
@@ -34,57 +29,30 @@ def write_panel_report(outcome: PanelOutcome, folder: Path) -> dict[str, Path]:
     """
     prepare()  # works beside what follows
     drawn = panel_figures(outcome)
-    compiled = {
-        figure.name: vl_convert.vegalite_to_vega(figure.chart.to_dict(validate=False), vl_version=GRAMMAR)
-        for figure in drawn
-    }
-    paths = {}
-    for name, chart in compiled.items():
-        paths[name] = folder / f"{name}.png"
-        write_atomically(paths[name], vl_convert.vega_to_png(still(chart), scale=SHARPNESS))
-    page = folder / "report.html"
-    write_atomically(page, render_panel(outcome, drawn, compiled).encode())
-    return {"report": page} | paths
+    return write_page(drawn, folder, lambda compiled: render_panel(outcome, drawn, compiled))
 
 
-def render_panel(outcome: PanelOutcome, drawn: Sequence[Figure], compiled: dict[str, dict[str, Any]]) -> str:
+def render_panel(outcome: PanelOutcome, drawn: Sequence[Figure], compiled: Compiled) -> str:
     """The whole page as text."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    words = captions(outcome)
+    charts = [(figure, words[figure.name]) for figure in drawn]
+    single = [pair for pair in charts if pair[0].name.startswith("series_")]
+    return fill(
+        "panel.html",
+        frame_of(outcome)
+        | {
+            "title": f"{outcome.source.title}, {outcome.counts.series:,} series",
+            "facts": facts(outcome),
+            "glance": [pair for pair in charts if pair[0].name in GLANCE],
+            "judged": judged_words(outcome),
+            "scores": score_rows(outcome),
+            "figures": [pair for pair in charts if pair[0].name not in GLANCE and pair not in single],
+            "charts_of_series": single,
+            "picked": picked_words(outcome),
+            "trained": trained_lines(outcome),
+        },
+        compiled,
     )
-    words, places = captions(outcome), [figure.name.startswith("series_") for figure in drawn]
-    figures = [(figure, words[figure.name]) for figure in drawn]
-    first, *rest = re.split(r"(?<=[.:]) (?=[A-Z])", outcome.verdict.sentence)
-    specs = ",".join(f'"{name}":{live(chart)}' for name, chart in compiled.items())
-    return environment.from_string(page_template()).render(
-        title=f"{outcome.source.title}, {outcome.counts.series:,} series",
-        about=outcome.source.about,
-        facts=facts(outcome),
-        interrupted=outcome.interrupted,
-        mended=outcome.source.mended,
-        verdict=(first, rest),
-        unit="",
-        judged=judged_words(outcome),
-        scores=score_rows(outcome),
-        charts_of_all=[figure for figure, single in zip(figures, places, strict=True) if not single],
-        charts_of_series=[figure for figure, single in zip(figures, places, strict=True) if single],
-        picked=picked_words(outcome),
-        trained=trained_lines(outcome),
-        settings=setting_rows(outcome),
-        version=outcome.model.card.get("versions", {}).get("gatecast", ""),
-        light=PALETTE,
-        dark=DARK,
-        charts=Markup("{" + specs + "}"),  # escaped in ``live``
-        vega=Markup(javascript()),
-    )
-
-
-def page_template() -> str:
-    """The frame of the single run's page (style, macros, scripts) around the body for several series."""
-    web = files("gatecast") / "web"
-    frame, body = ((web / name).read_text(encoding="utf-8") for name in ("report.html", "panel.html"))
-    above, below = frame.index("<header>"), frame.index('<dl id="tip"')
-    return frame[:above] + body + frame[below:]
 
 
 def facts(outcome: PanelOutcome) -> list[tuple[str, str]]:
@@ -109,11 +77,12 @@ def facts(outcome: PanelOutcome) -> list[tuple[str, str]]:
 def score_rows(outcome: PanelOutcome) -> list[Row]:
     """MASE and WQL with the lowest marked, then shares."""
     scores = outcome.scores
-    rows = number_rows([row.model for row in scores], [[row.mase for row in scores], [row.wql for row in scores]])
+    wql = [math.nan if row.wql is None else row.wql for row in scores]
+    rows = number_rows([row.model for row in scores], [[row.mase for row in scores], wql])
     full = []
     for row, score in zip(rows, scores, strict=True):
         better = "" if score.lstm_better_on is None else f"{100 * score.lstm_better_on:.0f} %"
-        shares = [f"{100 * share:.1f} %" for share in (score.coverage_80, score.coverage_90)]
+        shares = ["" if share is None else f"{100 * share:.1f} %" for share in (score.coverage_80, score.coverage_90)]
         full.append(row._replace(cells=[*row.cells, *shares, better], best=[*row.best, False, False, False]))
     return full
 
@@ -121,9 +90,10 @@ def score_rows(outcome: PanelOutcome) -> list[Row]:
 def picked_words(outcome: PanelOutcome) -> str:
     """How the series that are drawn were chosen."""
     count, best = len(picked_series(outcome)), outcome.verdict.best_baseline
+    meaning = f" ({IN_WORDS[best]})" if best in IN_WORDS else ""
     return (
-        f"{count} of {outcome.verdict.series:,} series, by the LSTM's error over that of {best} "
-        f"({IN_WORDS.get(best, best)}), the best baseline: chosen by their place, not by their looks."
+        f"{count} of {outcome.verdict.series:,} series, by the LSTM's error over that of {best}{meaning}, the best "
+        "baseline: chosen by their place, not by their looks."
     )
 
 
@@ -141,20 +111,15 @@ def trained_lines(outcome: PanelOutcome) -> list[str]:
     ]
 
 
-def setting_rows(outcome: PanelOutcome) -> list[tuple[str, str, str]]:
-    """Every hyperparameter, its value in this run and what it does."""
-    groups = ((NetworkConfig, outcome.config.network), (TrainingConfig, outcome.config.training))
-    return [
-        (name, str(getattr(values, name)), meaning)
-        for group, values in groups
-        for name, meaning in describe(group).items()
-    ]
-
-
 def captions(outcome: PanelOutcome) -> dict[str, str]:
     """For each chart: what to look for and what not to be fooled by, from the numbers."""
     best = outcome.verdict.best_baseline
-    words = {"mase_by_step": _step_words(outcome), "ratios": _ratio_words(outcome)}
+    words = {
+        "skill": skill_words(outcome.skill),
+        "coverage": coverage_words(coverage_by_model(outcome)["LSTM"]),
+        "mase_by_step": _step_words(outcome),
+        "ratios": _ratio_words(outcome),
+    }
     for picked in picked_series(outcome):
         ratio = outcome.ratios[picked.series]
         much = f"{ratio:.2f} × that of {best}" if np.isfinite(ratio) else f"not 0, as that of {best} is"

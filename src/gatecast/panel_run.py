@@ -8,13 +8,15 @@ Errors of several series have no unit in common.  Each series' mean absolute err
 last season errs one step ahead before the test part (MASE); the mean over the series is judged, each series counting
 once, however long it is.
 
+What a full verdict looks at besides is gathered by ``evidence``.
+
 Key: S series, O origin, H horizon step, Q quantile at ``config.QUANTILES``.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple, Self
@@ -22,29 +24,37 @@ from typing import Any, NamedTuple, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gatecast import metrics
 from gatecast.baselines import BASELINES
 from gatecast.config import DIRECT_HORIZON, USUAL_HORIZON, RunConfig
-from gatecast.errors import DataError
+from gatecast.errors import DataError, SettingsError
 from gatecast.forecaster import LSTMForecaster
 from gatecast.frames import keep, until
 from gatecast.modelfile import Model
 from gatecast.panel import Panel
 from gatecast.rolling import LEAST_HISTORY, Backtest, Plan, roll
-from gatecast.scoring import absolute_errors, coincide, errors_of_series, mean_where_known, scales_of
+from gatecast.scoring import absolute_errors, coincide, errors_of_series, mean_where_known, scales_of, score_backtest
+from gatecast.skill import SkillRow, panel_skill_by_step
 from gatecast.sources import Source
 from gatecast.training import Progress
 from gatecast.verdict import PanelVerdict, judge_panel
 from gatecast.wording import finite
+from gatecast.zeroshot import ZeroShot
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
+Report = Callable[[Progress], None]
 
 MODEL = "LSTM"
 MOST_ORIGINS = 10
 MOST_JUDGED = 2_000  # series; of more, as many, evenly spread, are judged
 LEAST_KNOWN = 2  # values before the first origin of a series that is judged
+NOT_PROBED = "of several series the probe is not run; gatecast.leakage_probe takes any way from a table to forecasts"
+NOT_LOOKED_AT = {  # what a quick verdict says of itself
+    "seeds": "would another seed say the same? a full verdict trains two more networks",
+    "leakage": NOT_PROBED,
+    "slow baselines": "a full verdict asks AutoETS, AutoTheta, AutoARIMA and their kind too",
+}
 
 
 class Cut(NamedTuple):
@@ -78,10 +88,40 @@ class PanelScore:
 
     model: str
     mase: float  # mean over the series
-    wql: float
-    coverage_80: float
-    coverage_90: float
+    wql: float | None
+    coverage_80: float | None
+    coverage_90: float | None
     lstm_better_on: float | None  # share of the series with a MASE on which the LSTM errs less; None for itself
+
+
+@dataclass(frozen=True)
+class PanelHalfway:
+    """A run over several series whose network is trained and not yet judged."""
+
+    config: RunConfig
+    panel: Panel
+    judged: Panel
+    cut: Cut
+    forecaster: LSTMForecaster
+    progress: Report | None
+
+
+@dataclass(frozen=True)
+class PanelEvidence:
+    """What stands beside the forecasts when they are judged, and what was not looked at."""
+
+    forecasts: dict[str, Floats] = field(default_factory=dict)  # by further baseline, (S, O, H, Q)
+    seconds: dict[str, float] = field(default_factory=dict)  # what each of them took
+    seeds: tuple[Floats, ...] = ()  # the network's with other seeds, (S, O, H, Q) each
+    left_out: dict[str, str] = field(default_factory=dict)  # what was not looked at, or not asked, and why
+
+
+GatherPanel = Callable[[PanelHalfway], PanelEvidence]
+
+
+def quick(_: PanelHalfway) -> PanelEvidence:
+    """Nothing that takes time; what is not looked at is named."""
+    return PanelEvidence(left_out=dict(NOT_LOOKED_AT))
 
 
 @dataclass(frozen=True)
@@ -98,6 +138,8 @@ class PanelOutcome:
     scales: Floats  # what those are divided by, NaN where nothing varies, (S,)
     scores: list[PanelScore]
     verdict: PanelVerdict
+    skill: tuple[SkillRow, ...]
+    left_out: dict[str, str]  # what the verdict did not look at, and why
     seconds: dict[str, float]
     files: dict[str, str] = field(default_factory=dict)
 
@@ -105,6 +147,13 @@ class PanelOutcome:
     def model(self) -> Model:
         """The trained model."""
         return self.forecaster.model_
+
+    @property
+    def unlooked(self) -> list[str]:
+        """What the verdict did not look at, a line each."""
+        if self.config.verdict == "quick":
+            return ["Not looked at: other seeds and slower baselines (--verdict full does), and leakage."]
+        return [f"left out: {name}: {why}" for name, why in self.left_out.items()]
 
     @property
     def interrupted(self) -> bool:
@@ -159,7 +208,9 @@ class PanelOutcome:
                 "seconds": self.seconds,
                 "scores": [asdict(score) for score in self.scores],
                 "mase_by_step": {name: steps.tolist() for name, steps in self.mase_by_step().items()},
+                "skill": [row._asdict() for row in self.skill],
                 "verdict": self.verdict.as_dict(),
+                "left_out": self.left_out,
                 "interrupted": self.interrupted,
                 "files": self.files,
             }
@@ -167,7 +218,9 @@ class PanelOutcome:
         return made
 
 
-def run_panel(config: RunConfig, source: Source, progress: Callable[[Progress], None] | None = None) -> PanelOutcome:
+def run_panel(
+    config: RunConfig, source: Source, progress: Report | None = None, gather: GatherPanel = quick
+) -> PanelOutcome:
     """Train on all series of a table, judge on the end of each; nothing is written.
 
     Ctrl-C during training keeps the best weights so far, which are then judged.
@@ -176,32 +229,37 @@ def run_panel(config: RunConfig, source: Source, progress: Callable[[Progress], 
         config: all settings; those left open are derived from the data.
         source: the opened table.
         progress: called after every training update.
+        gather: what the verdict looks at besides; ``evidence.gather_panel`` for a full one.
 
     Raises:
         DataError: no series is long enough; the message says what would be right.
         SettingsError: a setting cannot work.
     """
+    if config.verdict == "full" and gather is quick:
+        raise SettingsError(
+            "verdict = 'full' asks for more than run_panel gathers by itself; hand over evidence.gather_panel"
+        )
     begin = time.perf_counter()
     panel = source.panel
     cut = cut_of(panel.lengths, config)
     judged, counts = choose_series(panel, cut)
-    training = config.training.model_copy(update={"horizon": min(cut.horizon, DIRECT_HORIZON)})
-    forecaster = LSTMForecaster(config.network, training, season_length=config.data.season_length)
-    before_test = until(panel, np.maximum(panel.lengths - cut.test, 0))
-    forecaster.fit_panel(before_test, cut.validation, progress)
+    forecaster = train_panel(config, panel, cut, progress)
     fitted = time.perf_counter()
     ran = forecaster.model_.config
-    backtest = roll(
+    backtest = ask(
         judged,
-        [_Trained(forecaster), *(baseline() for baseline in BASELINES)],
-        Plan(cut.horizon, cut.origins),
-        season_length=(ran.data.season_length or (1,))[0],
+        cut,
+        forecaster,
+        [*(baseline() for baseline in BASELINES), ZeroShot(season_length=ran.data.season_length)],
     )
-    scales = scales_of(backtest)
-    verdict = judge_panel(
-        backtest.truth_SOH, backtest.forecasts, scales, MODEL, step=cut.horizon, coincide=coincide(backtest)
+    found = gather(PanelHalfway(config, panel, judged, cut, forecaster, progress))
+    backtest = replace(
+        backtest, forecasts=backtest.forecasts | found.forecasts, seconds=backtest.seconds | found.seconds
     )
-    errors = {name: errors_of_series(backtest, name) for name in backtest.forecasts}
+    truth, made, scales = backtest.truth_SOH, backtest.forecasts, scales_of(backtest)
+    seeds = np.stack([made[MODEL], *found.seeds]) if found.seeds else None
+    verdict = judge_panel(truth, made, scales, MODEL, step=cut.horizon, coincide=coincide(backtest), seeds=seeds)
+    errors = {name: errors_of_series(backtest, name) for name in made}
     data = config.data.model_copy(update={"season_length": ran.data.season_length})
     return PanelOutcome(
         source=source,
@@ -214,14 +272,40 @@ def run_panel(config: RunConfig, source: Source, progress: Callable[[Progress], 
         backtest=backtest,
         errors=errors,
         scales=scales,
-        scores=[_score(backtest, name, errors, scales) for name in errors],
+        scores=panel_scores(backtest, errors, scales),
         verdict=verdict,
+        skill=panel_skill_by_step(truth, made, scales, MODEL),
+        left_out=found.left_out,
         seconds={
             "fit": round(fitted - begin, 3),
             "predict": round(backtest.seconds[MODEL], 3),
             "total": round(time.perf_counter() - begin, 3),
         },
     )
+
+
+def train_panel(config: RunConfig, panel: Panel, cut: Cut, progress: Report | None) -> LSTMForecaster:
+    """One network that learns from all series before the first origin."""
+    training = config.training.model_copy(update={"horizon": min(cut.horizon, DIRECT_HORIZON)})
+    forecaster = LSTMForecaster(config.network, training, season_length=config.data.season_length)
+    before_test = until(panel, np.maximum(panel.lengths - cut.test, 0))
+    return forecaster.fit_panel(before_test, cut.validation, progress)
+
+
+def ask(judged: Panel, cut: Cut, forecaster: LSTMForecaster, others: Sequence[Any] = ()) -> Backtest:
+    """What a trained network and others say at every origin of the series that are judged."""
+    season = (forecaster.model_.config.data.season_length or (1,))[0]
+    return roll(judged, [_Trained(forecaster), *others], Plan(cut.horizon, cut.origins), season_length=season)
+
+
+def panel_scores(backtest: Backtest, errors: Mapping[str, Floats], scales: Floats) -> list[PanelScore]:
+    """The table: a backtest's scores, and on how many series the LSTM errs less."""
+    known = ~np.isnan(scales)
+    better = {name: float(np.mean((errors[MODEL] < each)[known])) for name, each in errors.items() if name != MODEL}
+    return [
+        PanelScore(row.model, row.mase, row.wql, row.coverage_80, row.coverage_90, better.get(row.model))
+        for row in score_backtest(backtest)
+    ]
 
 
 def cut_of(lengths: Indices, config: RunConfig) -> Cut:
@@ -320,16 +404,3 @@ class _Trained:
 
     def predict_many(self, panel: Panel, origins: Indices, horizon: int) -> Floats:
         return self._forecaster.predict_many(panel, origins, horizon)
-
-
-def _score(backtest: Backtest, model: str, errors: Mapping[str, Floats], scales: Floats) -> PanelScore:
-    truth, made = backtest.truth_SOH, backtest.forecasts[model]
-    known = ~np.isnan(scales)
-    return PanelScore(
-        model=model,
-        mase=float(mean_where_known(errors[model] / scales, 0)),
-        wql=metrics.wql(truth, made),
-        coverage_80=metrics.coverage(truth, made, 80),
-        coverage_90=metrics.coverage(truth, made, 90),
-        lstm_better_on=None if model == MODEL else float(np.mean((errors[MODEL] < errors[model])[known])),
-    )

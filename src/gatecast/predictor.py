@@ -300,15 +300,21 @@ def unlike_training(model: Model, panel: Panel, future: Mapping[str, Floats] | N
         found.append(f"the model was trained on data that are {data['frequency']}, these are {panel.frequency.name}")
     if "lowest" in data and "highest" in data:
         low, high = data["lowest"], data["highest"]
-        for s in range(len(panel)):
-            values = panel.series_values(s)
-            newest = values[np.isfinite(values)][-1]
-            if not 2 * low - high <= newest <= 2 * high - low:
-                found.append(
-                    f"the model was trained on values from {low:g} to {high:g}, {panel.ids[s]} ends at {newest:g}"
-                )
-                break
+        newest_S = _newest_values(panel)
+        strange_S = (newest_S < 2 * low - high) | (newest_S > 2 * high - low)
+        if strange_S.any():
+            s = int(np.argmax(strange_S))
+            found.append(
+                f"the model was trained on values from {low:g} to {high:g}, {panel.ids[s]} ends at {newest_S[s]:g}"
+            )
     return found + outside_training(model, panel, future or {})
+
+
+def _newest_values(panel: Panel) -> Floats:
+    """The newest observed value of each series, (S,); NaN where there is none."""
+    observed = np.where(np.isfinite(panel.values), np.arange(len(panel.values)), -1)
+    newest_S = np.maximum.reduceat(observed, panel.offsets[:-1])
+    return np.where(newest_S >= 0, panel.values[newest_S], np.nan)
 
 
 def outside_training(model: Model, panel: Panel, future: Mapping[str, Floats]) -> list[str]:

@@ -11,12 +11,12 @@ import numpy as np
 import pyarrow as pa
 
 from gatecast.arrow import MISSING, Booleans, Floats, Integers, is_text, mask_of, matches, to_arrow
-from gatecast.columns import Chosen, Columns, column_of, numbers_of, raw_column, series_of
+from gatecast.columns import Chosen, Columns, column_of, numbers_in, numbers_of, raw_column, series_of
 from gatecast.dates import Zoned, show_zoned
 from gatecast.errors import DataError
 from gatecast.findings import Finding, finding_of, many, sentence
 from gatecast.frequency import Times
-from gatecast.numerals import numerals, plain, possible_marks
+from gatecast.numerals import meant
 from gatecast.reading_of_times import read_times
 
 
@@ -179,7 +179,6 @@ def read_numbers(cells: pa.Array, name: str, findings: list[Finding]) -> tuple[F
 _SAMPLE = 200  # cells looked at to find out whether a column is words
 _NUMBER = r"^\s*[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?\s*$"
 _EMPTY = rf"^\s*(?:{MISSING[1:-1]})\s*$"
-_LOOKED_AT = 10_000  # cells looked at to say which option reads them
 _PLAIN = r"^[+-]?(?:\d{1,300}\.?\d*|\.\d+)$"
 
 
@@ -192,35 +191,14 @@ def _numbers_past_text(cells: pa.Array, name: str, findings: list[Finding]) -> t
         if re.match(MISSING, (cells[place].as_py() or "").strip()):
             continue
         try:
-            values[place] = numbers_of(cells.slice(place, 1), name)[0]
-        except DataError:
+            values[place] = numbers_in(cells.slice(place, 1))[0].as_py()
+        except pa.ArrowInvalid:
             bad.append(place)
     if bad:
         example = str(cells[bad[0]].as_py())
         message = f"Column {name!r} holds {example!r} in row {bad[0] + 1}, which is not a number"
         more = f" ({many(len(bad), 'such cell')} in all)" if len(bad) > 1 else ""
-        hint, fix = _meant(example.strip(), cells, bad)
+        hint, fix = meant(example.strip(), cells, bad)
         rows = [place + 1 for place in bad]
         findings.append(finding_of("text-in-numbers", f"{message}{more}; {hint}.", rows, example, fix=fix))
     return values, bad
-
-
-def _meant(cell: str, cells: pa.Array, bad: list[int]) -> tuple[str, str]:
-    """What a cell of text would be as a number, and the option that reads it and the other bad ones so."""
-    with_point, with_comma = plain(cell, "."), plain(cell, ",")
-    if with_point is None and with_comma is None:
-        if re.search(r"\d", cell):
-            return "write a plain number such as 1234.5, without units", ""
-        return "a value that is not known is an empty cell", ""
-    words = cells.take(to_arrow(np.array(bad[:_LOOKED_AT], np.int64)))
-    marks, _ = possible_marks(pa.concat_arrays([cells.slice(0, _LOOKED_AT), words]))
-    fix = ""
-    if len(marks) == 2:
-        fix = "--fix decimal-point or decimal-comma, as the numbers are meant"
-    elif marks:
-        fix = f"--fix separators: {cell!r} is {with_point if marks == {'.'} else with_comma}"
-    if fix and len(list(numerals(words))) < len(words):
-        fix += "; and --fix empty: the other cells become missing"
-    if with_point is not None and (with_comma is None or "." not in with_point):
-        return f"without thousands separators it is {with_point}", fix
-    return f"with a decimal point it is {with_comma}", fix

@@ -1,8 +1,8 @@
 """The report of a run: one page that works offline, and a picture of every chart.
 
-The page holds Vega once, the charts compiled for it, and nothing that would be fetched from anywhere; its template is
-``web/report.html``.  Whatever comes from a user's table is escaped.  Every statement under a chart is written from the
-numbers of the run.
+The page holds Vega once, the charts compiled for it, and nothing that would be fetched from anywhere.  Its template is
+``web/report.html``, which fills the frame ``web/base.html`` that the page of several series fills too.  Whatever comes
+from a user's table is escaped.  What stands under a chart is in ``captions``.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import math
 import re
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
@@ -22,13 +22,17 @@ import numpy as np
 import vl_convert
 from markupsafe import Markup
 
-from gatecast.charts import MOST_POINTS, MOST_STEPS, PALETTE, Figure, errors_by_step, figures
-from gatecast.config import QUANTILES, NetworkConfig, TrainingConfig, describe
+from gatecast.captions import captions, written
+from gatecast.charts import GLANCE, figures
+from gatecast.charts_parts import PALETTE, Figure
+from gatecast.config import QUANTILES, NetworkConfig, RunConfig, TrainingConfig, describe
 from gatecast.frequency import show_time
 from gatecast.modelfile import write_atomically
 from gatecast.modes import MODES
-from gatecast.run import CYCLES, Outcome
+from gatecast.panel_run import PanelOutcome
+from gatecast.run import Outcome
 from gatecast.verdict import IN_WORDS
+from gatecast.wave import CYCLES
 
 DARK = {  # the palette on a dark page
     "paper": "#16181c",
@@ -41,14 +45,23 @@ DARK = {  # the palette on a dark page
     "Drift": "#e391c3",
     "SeasonalNaive": "#35c3a0",
     "AR": "#d6b53c",
+    "ZeroShot": "#3cc4d6",
+    "AutoETS": "#b08ae6",
+    "AutoTheta": "#93c45a",
+    "AutoARIMA": "#f07c92",
+    "MSTL": "#93a0ff",
+    "GARCH": "#d193b4",
+    "EWMA": "#d99a5b",
+    "HAR": "#a9bd72",
     "training": "#8b929c",
     "validation": "#d9a520",
     "test": "#5fb0de",
     "window": "#7d8794",
 }
 GRAMMAR = "6.4"  # of Vega-Lite, as Altair writes it
-RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SHARPNESS = 2  # pixels of a picture per unit of its chart
+
+Compiled = dict[str, dict[str, Any]]  # by chart, as Vega draws it
 
 HEADINGS = {
     "point_by_point": "Point by point: one step ahead from each of {origins:,} origins",
@@ -79,6 +92,15 @@ def write_report(outcome: Outcome, folder: Path, explain: str | None) -> dict[st
     """
     prepare()  # works beside what follows
     drawn = figures(outcome)
+    return write_page(drawn, folder, lambda compiled: render(outcome, drawn, compiled, explain))
+
+
+def write_page(drawn: Sequence[Figure], folder: Path, page: Callable[[Compiled], str]) -> dict[str, Path]:
+    """Compile the charts, write a PNG of each and ``report.html``, whose text ``page`` makes; return paths by name.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+    """
     compiled = {
         figure.name: vl_convert.vegalite_to_vega(figure.chart.to_dict(validate=False), vl_version=GRAMMAR)
         for figure in drawn
@@ -87,14 +109,19 @@ def write_report(outcome: Outcome, folder: Path, explain: str | None) -> dict[st
     for name, chart in compiled.items():
         paths[name] = folder / f"{name}.png"
         write_atomically(paths[name], vl_convert.vega_to_png(still(chart), scale=SHARPNESS))
-    page = folder / "report.html"
-    write_atomically(page, render(outcome, drawn, compiled, explain).encode())
-    return {"report": page} | paths
+    report = folder / "report.html"
+    write_atomically(report, page(compiled).encode())
+    return {"report": report} | paths
 
 
 def prepare() -> None:
-    """Start to bundle the JavaScript beside other work; calling it before a training takes a second off the report."""
-    threading.Thread(target=javascript, daemon=True).start()
+    """Wake the drawing engine and bundle the JavaScript beside other work, such as a training: over a second less."""
+    threading.Thread(target=_prepare, daemon=True).start()
+
+
+def _prepare() -> None:
+    wake()
+    javascript()
 
 
 _BUNDLING = threading.Lock()
@@ -104,6 +131,13 @@ def javascript() -> str:
     """Vega as one script that defines ``vegaEmbed``, bundled once per process from what vl-convert carries."""
     with _BUNDLING:
         return _bundle()
+
+
+@lru_cache(maxsize=1)
+def wake() -> None:
+    """Draw a word, so that the engine is up and the fonts are read before the first chart."""
+    word = {"data": {"values": [{}]}, "mark": {"type": "text", "text": "a"}}
+    vl_convert.vega_to_png(vl_convert.vegalite_to_vega(word, vl_version=GRAMMAR))
 
 
 @lru_cache(maxsize=1)
@@ -174,37 +208,62 @@ def _movable(chart: dict[str, Any]) -> dict[str, Any]:
 # ------------------------------------------------------------------------------------------- the page
 
 
-def render(outcome: Outcome, drawn: Sequence[Figure], compiled: dict[str, dict[str, Any]], explain: str | None) -> str:
+def render(outcome: Outcome, drawn: Sequence[Figure], compiled: Compiled, explain: str | None) -> str:
     """The whole page as text."""
-    environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    template = environment.from_string((files("gatecast") / "web" / "report.html").read_text(encoding="utf-8"))
     words = captions(outcome)
-    first, *rest = re.split(r"(?<=[.:]) (?=[A-Z])", outcome.verdict.sentence)
-    specs = ",".join(f'"{name}":{live(chart)}' for name, chart in compiled.items())
-    return template.render(
-        title=outcome.source.title,
-        about=outcome.source.about,
-        facts=facts(outcome),
-        interrupted=outcome.interrupted,
-        verdict=(first, rest),
-        unit=outcome.source.unit,
-        scores=[(_heading(outcome, mode), score_rows(outcome, mode)) for mode in MODES],
-        figures=[(figure, words[figure.name]) for figure in drawn],
-        split=split_rows(outcome),
-        target=target_words(outcome),
-        layers=layer_rows(outcome),
-        settings=setting_rows(outcome),
-        free_run=free_run_rows(outcome),
-        unseen=unseen_rows(outcome),
-        explain=explain,
-        version=outcome.model.card.get("versions", {}).get("gatecast", ""),
-        light=PALETTE,
-        dark=DARK,
-        charts=Markup("{" + specs + "}"),  # escaped in ``live``
-        vega=Markup(javascript()),
+    charts = [(figure, words[figure.name]) for figure in drawn]
+    return fill(
+        "report.html",
+        frame_of(outcome)
+        | {
+            "title": outcome.source.title,
+            "facts": facts(outcome),
+            "unit": outcome.source.unit,
+            "glance": [pair for pair in charts if pair[0].name in GLANCE],
+            "scores": [(_heading(outcome, mode), score_rows(outcome, mode)) for mode in MODES],
+            "figures": [pair for pair in charts if pair[0].name not in GLANCE],
+            "split": split_rows(outcome),
+            "target": target_words(outcome),
+            "layers": layer_rows(outcome),
+            "free_run": free_run_rows(outcome),
+            "unseen": unseen_rows(outcome),
+            "explain": explain,
+        },
+        compiled,
     )
+
+
+def frame_of(outcome: Outcome | PanelOutcome) -> dict[str, Any]:
+    """What every page shows: the verdict and what it did not look at, the data, and the settings."""
+    first, *rest = re.split(r"(?<=[.:]) (?=[A-Z])", outcome.verdict.sentence)
+    return {
+        "about": outcome.source.about,
+        "interrupted": outcome.interrupted,
+        "mended": outcome.source.mended,
+        "verdict": (first, rest),
+        "unlooked": outcome.unlooked,
+        "settings": setting_rows(outcome.config),
+        "version": outcome.model.card.get("versions", {}).get("gatecast", ""),
+    }
+
+
+def fill(template: str, words: dict[str, Any], compiled: Compiled) -> str:
+    """A page of ``web/`` with its words, its compiled charts, and Vega to draw them."""
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(lambda name: (files("gatecast") / "web" / name).read_text(encoding="utf-8")),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    specs = ",".join(f'"{name}":{live(chart)}' for name, chart in compiled.items())
+    frame = {
+        "light": PALETTE,
+        "dark": DARK,
+        "charts": Markup("{" + specs + "}"),  # escaped in ``live``
+        "vega": Markup(javascript()),
+    }
+    return environment.get_template(template).render(words | frame)
 
 
 def facts(outcome: Outcome) -> list[tuple[str, str]]:
@@ -254,23 +313,6 @@ def number_rows(names: Sequence[str], columns: Sequence[Sequence[float]]) -> lis
         )
         for place, name in enumerate(names)
     ]
-
-
-def written(numbers: Sequence[float]) -> list[str]:
-    """Numbers with as few significant digits, four to six, as tell apart what six tell apart."""
-    tries = [[number(x, significant) for x in numbers] for significant in (4, 5, 6)]
-    return next(texts for texts in tries if len(set(texts)) == len(set(tries[-1])))
-
-
-def number(x: float, significant: int = 4) -> str:
-    """One number with so many significant digits, in full where that can be read."""
-    if not math.isfinite(x):
-        return "–"
-    if x and not 1e-4 <= abs(x) < 1e7:
-        mantissa, exponent = f"{x:.{min(significant, 3) - 1}e}".split("e")
-        return f"{mantissa}×10{str(int(exponent)).translate(RAISED)}"
-    digits = max(0, significant - 1 - math.floor(math.log10(abs(x)))) if x else 0
-    return f"{x:,.{digits}f}"
 
 
 def split_rows(outcome: Outcome) -> list[tuple[str, str, str, str]]:
@@ -327,9 +369,9 @@ def layer_rows(outcome: Outcome) -> list[tuple[str, str, str]]:
     return [(name, shape, f"{count:,}") for name, shape, count in rows]
 
 
-def setting_rows(outcome: Outcome) -> list[tuple[str, str, str]]:
+def setting_rows(config: RunConfig) -> list[tuple[str, str, str]]:
     """Every hyperparameter, its value in this run and what it does."""
-    groups = ((NetworkConfig, outcome.config.network), (TrainingConfig, outcome.config.training))
+    groups = ((NetworkConfig, config.network), (TrainingConfig, config.training))
     return [
         (name, str(getattr(values, name)), meaning)
         for group, values in groups
@@ -354,110 +396,3 @@ def unseen_rows(outcome: Outcome) -> list[tuple[str, list[Row]]]:
         columns = [[row[name] for row in rows] for name in ("rmse_1", "rmse_10")]
         tables.append((str(title), number_rows([row["model"] for row in rows], columns)))
     return tables
-
-
-# ------------------------------------------------------------------------------------------- what a chart says
-
-
-def captions(outcome: Outcome) -> dict[str, str]:
-    """For each chart: what to look for and what not to be fooled by, from the numbers."""
-    return {
-        "series": _series_words(outcome),
-        "point_by_point": _point_words(outcome),
-        "multi_sequence": _multi_words(outcome),
-        "full_sequence": _full_words(outcome),
-        "error_by_step": _step_words(outcome),
-        "relative": "Left of the line is better than doing nothing, right of it worse; a distance of a few per cent is "
-        "no gain unless the verdict above claims one.",
-        "coverage": _coverage_words(outcome),
-        "training": _training_words(outcome),
-    }
-
-
-def _rmse(outcome: Outcome, mode: str) -> dict[str, float]:
-    return {score.model: score.rmse for score in outcome.scores if score.mode == mode}
-
-
-def _beside_last(outcome: Outcome, mode: str) -> str:
-    """The LSTM's RMSE and the last value's, in words."""
-    errors = _rmse(outcome, mode)
-    own, last = written([errors["LSTM"], errors.get("LastValue", math.nan)])
-    return f"RMSE {own} for the LSTM, {last} for LastValue"
-
-
-def _series_words(outcome: Outcome) -> str:
-    split = outcome.split
-    text = (
-        "The network learns from the training part alone, the validation part chooses which weights are kept, and "
-        f"every score on this page comes from the {split.total - split.validation:,} steps of the test part."
-    )
-    if split.total > MOST_POINTS:
-        every = round(split.total / (MOST_POINTS // 4))
-        text += f" Drawn are the first, lowest, highest and last value of every {every:,} steps or so."
-    return text
-
-
-def _point_words(outcome: Outcome) -> str:
-    steps = len(outcome.modes["point_by_point"].origins)
-    if outcome.verdict.lag.follows_last:
-        text = "It only looks like a good forecast: the LSTM's line is the truth one step late, and so is LastValue's"
-    else:
-        text = "Every line hugs the truth, even LastValue's, because each forecast is told all values before its step"
-    text += (
-        f" ({_beside_last(outcome, 'point_by_point')}). In the lower panel a forecast that knows something "
-        "stays nearer to zero."
-    )
-    return text + (f" Drawn are the last {MOST_STEPS:,} of {steps:,} steps." if steps > MOST_STEPS else "")
-
-
-def _multi_words(outcome: Outcome) -> str:
-    mode = outcome.modes["multi_sequence"]
-    drawn = max(1, MOST_STEPS // mode.horizon)
-    text = (
-        "Each line runs on from where it starts and is not told what came; look whether it turns where the truth "
-        f"turns, since setting out in the right direction is easy ({_beside_last(outcome, 'multi_sequence')})."
-    )
-    if len(mode.origins) < 30:
-        text += f" {len(mode.origins):,} forecasts are few: one stretch of the series can decide who looks best."
-    return text + (f" Drawn are the last {drawn:,} of {len(mode.origins):,}." if len(mode.origins) > drawn else "")
-
-
-def _full_words(outcome: Outcome) -> str:
-    mode = outcome.modes["full_sequence"]
-    text = (
-        f"One path from one origin, {mode.horizon:,} steps without a word about the truth: look how the error grows, "
-        f"and do not judge by the end, where any line may happen to cross ({_beside_last(outcome, 'full_sequence')})."
-    )
-    return text + (f" Drawn are the first {MOST_STEPS:,} steps." if mode.horizon > MOST_STEPS else "")
-
-
-def _step_words(outcome: Outcome) -> str:
-    errors = errors_by_step(outcome)
-    if "LastValue" not in errors:
-        return "Look where the curves part; neighbouring steps share the same origins."
-    own, last = errors["LSTM"], errors["LastValue"]
-    origins = len(outcome.modes["multi_sequence"].origins)
-    return (
-        f"The LSTM errs less than LastValue at {int((own < last).sum()):,} of {len(own):,} steps ahead; all steps "
-        f"share the same {origins:,} origins, so a whole stretch of a curve can be luck."
-    )
-
-
-def _coverage_words(outcome: Outcome) -> str:
-    judged = {round(100 * coverage.asked): coverage for coverage in outcome.verdict.coverage}
-    held = ", ".join(f"its {level} % interval held {100 * coverage.held:.1f} %" for level, coverage in judged.items())
-    return (
-        f"On the diagonal an interval holds what it promises, above it is too wide, below too narrow; of the LSTM, "
-        f"{held}. The grey band is where right intervals would lie 95 times in 100. Holding is not enough, since a "
-        "wide interval holds anything: the CRPS in the table judges both."
-    )
-
-
-def _training_words(outcome: Outcome) -> str:
-    trained = outcome.forecaster.fitted_.trained
-    refit = " and then its linear path refitted by least squares" if trained.readout else ""
-    return (
-        f"Kept are the weights after update {trained.best_update:,} of {trained.updates:,}, the best on "
-        f"validation{refit}. A falling loss shows that something is learned, not that it beats the baselines; the two "
-        "panels have different units and cannot be compared."
-    )

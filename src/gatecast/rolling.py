@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatecast.adapters import Asked, Question, adapt
+from gatecast.adaptive import adaptive_factors, rescale
 from gatecast.answers import is_interval
 from gatecast.config import LEVELS
 from gatecast.dates import show_zoned
@@ -94,6 +95,7 @@ class Backtest:
         season_length: steps per season.
         level: interval levels in percent that were asked for.
         mended: what was mended in the table first.
+        adapted: whether intervals follow what came of earlier forecasts, see ``adapted``.
     """
 
     panel: Panel
@@ -107,6 +109,7 @@ class Backtest:
     season_length: int = 1
     level: tuple[int, ...] = (80, 90)
     mended: tuple[str, ...] = ()
+    adapted: bool = False
 
     def table(self, level: Sequence[int] | None = None) -> Any:
         """Return one row per series, origin and step: unique_id, ds, cutoff, y, and the models' columns.
@@ -186,6 +189,20 @@ def roll(  # noqa: PLR0913 (what is asked, and the terms, as keywords)
             left_out[f"intervals of {each.name}"] = f"refused: {each.refused}"
     rows = panel.offsets[:-1, None, None] + origins_SO[..., None] + plan.gap + 1 + np.arange(plan.horizon)
     return Backtest(panel, plan, origins_SO, panel.values[rows], made, took, left_out, like, season, question.level)
+
+
+def adapted(backtest: Backtest) -> Backtest:
+    """Return the backtest with intervals that follow what came of each model's own forecasts at earlier origins.
+
+    At every origin only truths known by then are read, see ``adaptive``; medians stay.  A forecast that lacks some of
+    the quantiles stays as it is, and teaches nothing.
+    """
+    origins_SO, gap, made = backtest.origins_SO, backtest.plan.gap, {}
+    for name, quantiles in backtest.forecasts.items():
+        factors = adaptive_factors(backtest.truth_SOH, quantiles, origins_SO + gap, origins_SO)
+        whole = np.isfinite(quantiles).all(axis=-1, keepdims=True)
+        made[name] = np.where(whole, rescale(quantiles, factors), quantiles)
+    return replace(backtest, forecasts=made, adapted=True)
 
 
 @dataclass(frozen=True)

@@ -1,35 +1,45 @@
 """One whole run: load, split, train, predict three ways, judge.
 
-The five steps of the course are a ``Recipe``; ``src/lstm.py`` is one that can be read and changed.
+The five steps of the course are a ``Recipe``; ``src/lstm.py`` is one that can be read and changed.  What a full verdict
+looks at besides is gathered by ``evidence``, which knows the heavy packages; this module knows its shape only.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
 
-from gatecast import predictor
 from gatecast.baselines import BASELINES, SeriesForecaster
-from gatecast.config import DIRECT_HORIZON, MEDIAN, USUAL_HORIZON, RunConfig
-from gatecast.errors import DataError
+from gatecast.config import DIRECT_HORIZON, USUAL_HORIZON, DataConfig, RunConfig
+from gatecast.errors import DataError, SettingsError
 from gatecast.forecaster import LSTMForecaster
+from gatecast.leakage import LeakageReport
 from gatecast.modelfile import Model
 from gatecast.modes import Mode, Score, as_path, baseline_forecast, modes_of, scores
 from gatecast.opening import open_source
 from gatecast.panel import Panel
 from gatecast.scaling import Floats
-from gatecast.sources import Source, chirp, sine
+from gatecast.skill import SkillRow, skill_by_step
+from gatecast.sources import Source
 from gatecast.training import Progress
 from gatecast.verdict import Verdict, judge
+from gatecast.wave import free_run, score_unseen
 from gatecast.windows import Split, split_steps
+from gatecast.wording import finite
+from gatecast.zeroshot import ZeroShotSeries
 
 Report = Callable[[Progress], None]
-CYCLES = (10, 100)  # of a free-running sine, at which phase and amplitude are measured
+SKILL_ORIGINS = 500  # at most, spread over the test part, for the gain at each step ahead
+NOT_LOOKED_AT = {  # what a quick verdict says of itself
+    "seeds": "would another seed say the same? a full verdict trains two more networks",
+    "leakage": "does the future reach a forecast? a full verdict changes it and looks",
+    "slow baselines": "a full verdict asks AutoETS, AutoTheta, AutoARIMA and their kind too",
+}
 
 
 class Recipe(Protocol):
@@ -65,16 +75,17 @@ class Standard:
 
     Args:
         source: the data, where they are open already: standard input can be read once only.
+        opened: the settings they were opened with; data of others are opened when they are asked for.
         seconds: what opening them took.
     """
 
-    def __init__(self, source: Source | None = None, seconds: float = 0.0) -> None:
-        self.source, self.seconds = source, seconds
+    def __init__(self, source: Source | None = None, opened: DataConfig | None = None, seconds: float = 0.0) -> None:
+        self.source, self.opened, self.seconds = source, opened, seconds
 
     def load_and_split(self, config: RunConfig) -> tuple[Source, Split]:
         """The series named in the settings, and where it is cut."""
         data = config.data
-        source = self.source or open_source(data)
+        source = self.source if self.source is not None and data == self.opened else open_source(data)
         return source, split_steps(int(source.panel.lengths[0]), data.test, data.validation)
 
     def build(self, config: RunConfig) -> LSTMForecaster:
@@ -100,6 +111,36 @@ class Standard:
 
 
 @dataclass(frozen=True)
+class Halfway:
+    """A run whose network is trained and not yet judged."""
+
+    config: RunConfig  # complete, as the steps were given it
+    steps: Recipe
+    source: Source
+    split: Split
+    forecaster: LSTMForecaster
+    progress: Report | None
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What stands beside the forecasts when they are judged, and what was not looked at."""
+
+    baselines: tuple[SeriesForecaster, ...] = ()  # fitted on the training part, besides the cheap ones
+    seeds: tuple[Floats, ...] = ()  # point by point with other seeds, (O, Q) each
+    leakage: LeakageReport | None = None
+    left_out: dict[str, str] = field(default_factory=dict)  # what was not looked at, or not asked, and why
+
+
+Gather = Callable[[Halfway], Evidence]
+
+
+def quick(_: Halfway) -> Evidence:
+    """Nothing that takes time; what is not looked at is named."""
+    return Evidence(left_out=dict(NOT_LOOKED_AT))
+
+
+@dataclass(frozen=True)
 class Outcome:
     """All that came of a run."""
 
@@ -111,6 +152,8 @@ class Outcome:
     forecasts: dict[str, dict[str, Floats]]  # by mode and model, (O, H, Q)
     scores: list[Score]
     verdict: Verdict
+    skill: tuple[SkillRow, ...]
+    left_out: dict[str, str]  # what the verdict did not look at, and why
     seconds: dict[str, float]
     free_run: dict[str, dict[str, float]] | None
     unseen: list[dict[str, Any]]
@@ -121,6 +164,13 @@ class Outcome:
     def model(self) -> Model:
         """The trained model."""
         return self.forecaster.model_
+
+    @property
+    def unlooked(self) -> list[str]:
+        """What the verdict did not look at, a line each."""
+        if self.config.verdict == "quick":
+            return ["Not looked at: other seeds, leakage and slower baselines; --verdict full does."]
+        return [f"left out: {name}: {why}" for name, why in self.left_out.items()]
 
     def as_dict(self) -> dict[str, Any]:
         """The object ``--json`` prints; its keys are documented in docs/json.md and stable."""
@@ -157,26 +207,33 @@ class Outcome:
                 "updates": self.forecaster.fitted_.trained.updates,
             },
             "seconds": self.seconds,
-            "scores": [_finite(asdict(score)) for score in self.scores],
+            "scores": finite([asdict(score) for score in self.scores]),
             "free_run": self.free_run,
             "unseen": self.unseen,
+            "skill": finite([row._asdict() for row in self.skill]),
             "verdict": self.verdict.as_dict(),
+            "left_out": self.left_out,
             "interrupted": self.interrupted,
             "files": self.files,
         }
 
 
-def run(config: RunConfig, recipe: Recipe | None = None, progress: Report | None = None) -> Outcome:
+def run(
+    config: RunConfig, recipe: Recipe | None = None, progress: Report | None = None, gather: Gather = quick
+) -> Outcome:
     """Do a whole run on one series; nothing is written.
 
     Args:
         config: all settings; those left open are derived from the data.
         recipe: the steps, when they are not the standard ones.
         progress: called after every training update.
+        gather: what the verdict looks at besides; ``evidence.gather`` for a full one.
 
     Raises:
         GatecastError: something cannot be read, split or forecast; the message says what would be right.
     """
+    if config.verdict == "full" and gather is quick:
+        raise SettingsError("verdict = 'full' asks for more than run gathers by itself; hand over evidence.gather")
     steps: Recipe = recipe or Standard()
     begin = time.perf_counter() - (steps.seconds if isinstance(steps, Standard) else 0.0)
     source, split = steps.load_and_split(config)
@@ -199,7 +256,10 @@ def run(config: RunConfig, recipe: Recipe | None = None, progress: Report | None
     }
     predicted = time.perf_counter()
     season = (config.data.season_length or (1,))[0]
-    baselines = fit_baselines(values[: split.training], season)
+    cheap = fit_baselines(values[: split.training], season)
+    cheap.append(ZeroShotSeries(config.data.season_length or (1,)))
+    found = gather(Halfway(config, steps, source, split, forecaster, progress))
+    baselines = [*cheap, *found.baselines]
     forecasts = {
         name: {"LSTM": lstm[name]} | {each.name: baseline_forecast(each, values, mode) for each in baselines}
         for name, mode in modes.items()
@@ -207,32 +267,20 @@ def run(config: RunConfig, recipe: Recipe | None = None, progress: Report | None
     table = [
         row for name, mode in modes.items() for row in scores(mode, forecasts[name], values[: split.training], season)
     ]
-    first = modes["point_by_point"]
-    verdict = judge(
-        first.truth_OH[:, 0],
-        {name: quantiles[:, 0] for name, quantiles in forecasts["point_by_point"].items()},
-        newest(values)[first.origins],
-        history=values[: split.validation],
-        unit=source.unit,
-        subject="this series",
-    )
-    ran = forecaster.model_.config
+    verdict = judge_one_step(source, split, modes["point_by_point"], forecasts["point_by_point"], found)
+    skill = skill_of(panel, split, forecaster, baselines, horizon)
     period = source.period
     return Outcome(
         source=source,
         split=split,
-        config=config.model_copy(
-            update={
-                "network": ran.network,
-                "training": ran.training,
-                "data": config.data.model_copy(update={"season_length": ran.data.season_length}),
-            }
-        ),
+        config=as_it_ran(config, forecaster.model_.config),
         forecaster=forecaster,
         modes=modes,
         forecasts=forecasts,
         scores=table,
         verdict=verdict,
+        skill=skill,
+        left_out=found.left_out,
         seconds={
             "load": round(loaded - begin, 3),
             "fit": round(fitted - loaded, 3),
@@ -240,9 +288,60 @@ def run(config: RunConfig, recipe: Recipe | None = None, progress: Report | None
             "total": round(time.perf_counter() - begin, 3),
         },
         free_run=free_run(forecaster.model_, values[: split.validation], period, block) if period else None,
-        unseen=score_unseen(forecaster.model_, baselines) if period else [],
+        unseen=score_unseen(forecaster.model_, cheap) if period else [],
         interrupted=forecaster.fitted_.trained.interrupted,
     )
+
+
+def judge_one_step(
+    source: Source, split: Split, mode: Mode, forecasts: Mapping[str, Floats], found: Evidence
+) -> Verdict:
+    """The verdict on the LSTM's point-by-point forecasts, (O, 1, Q) by model, with all that is known beside them."""
+    panel, values = source.panel, source.panel.series_values(0)
+    seeds = [forecasts["LSTM"][:, 0], *found.seeds]
+    return judge(
+        mode.truth_OH[:, 0],
+        {name: quantiles[:, 0] for name, quantiles in forecasts.items()},
+        newest(values)[mode.origins],
+        history=values[: split.validation],
+        unit=source.unit,
+        subject="this series",
+        seeds=np.stack(seeds) if found.seeds else None,
+        leakage=found.leakage,
+        inputs=inputs_read(panel, split.validation),
+    )
+
+
+def inputs_read(panel: Panel, steps: int) -> dict[str, Floats]:
+    """The columns beside the target over the first ``steps`` steps, each value at the step at which it is known.
+
+    A column known in advance is read one step ahead of its time: its value of the next step stands at this one, so that
+    a copy of the target among them holds the future.
+    """
+    ahead = {name: np.append(column[1:steps], np.nan) for name, column in panel.known.items()}
+    return {name: column[:steps] for name, column in panel.inputs.items()} | ahead
+
+
+def skill_of(
+    panel: Panel, split: Split, forecaster: LSTMForecaster, baselines: Sequence[SeriesForecaster], horizon: int
+) -> tuple[SkillRow, ...]:
+    """The gain at each step ahead, from origins all over the test part: many more than every ``horizon``-th one.
+
+    Beyond the direct horizon each origin would be run on by itself, which takes long; those steps are left out.
+    """
+    horizon = min(horizon, DIRECT_HORIZON)
+    values, count = panel.series_values(0), split.total - horizon - split.validation + 1
+    apart = -(-count // SKILL_ORIGINS)
+    origins = split.validation - 1 + np.arange(0, count, apart)
+    made = {"LSTM": np.asarray(forecaster.predict_many(panel, origins, horizon)[0])}
+    made |= {each.name: each.predict_many(values, origins, horizon) for each in baselines}
+    return skill_by_step(values[origins[:, None] + np.arange(1, horizon + 1)], made, apart=apart)
+
+
+def as_it_ran(config: RunConfig, ran: RunConfig) -> RunConfig:
+    """The settings of a run with what its training derived."""
+    data = config.data.model_copy(update={"season_length": ran.data.season_length})
+    return config.model_copy(update={"network": ran.network, "training": ran.training, "data": data})
 
 
 def complete(config: RunConfig, source: Source, horizon: int) -> RunConfig:
@@ -268,60 +367,6 @@ def newest(values: Floats) -> Floats:
     return values[where]
 
 
-def free_run(model: Model, values: Floats, period: float, block: int) -> dict[str, dict[str, float]]:
-    """Phase and amplitude of a sine that runs on its own output, over cycle 10 and over cycle 100.
-
-    Least squares for sine and cosine at the known frequency, against the continuation sin(1 + 2 pi t / period);
-    the phase error is in degrees (positive: the forecast is early), the amplitude error in percent.
-    """
-    cycle = round(period)
-    path = predictor.full_sequence(model, values, max(CYCLES) * cycle, block)
-    phase, amplitude = {}, {}
-    for count in CYCLES:
-        steps = np.arange((count - 1) * cycle, count * cycle)
-        turn = 1 + 2 * np.pi * (len(values) + steps) / period
-        waves = np.stack([np.sin(turn), np.cos(turn)], axis=1)
-        (of_sine, of_cosine), *_ = np.linalg.lstsq(waves, path[steps], rcond=None)
-        phase[str(count)] = float(np.degrees(np.arctan2(of_cosine, of_sine)))
-        amplitude[str(count)] = float(100 * (np.hypot(of_sine, of_cosine) - 1))
-    return {"phase_error_degrees": phase, "amplitude_error_percent": amplitude}
-
-
-def unseen_series() -> dict[str, Floats]:
-    """Series a network trained on the course's sine has never seen; fixed, so that every run is tested on the same.
-
-    The first has another frequency, amplitude and phase.
-    """
-    return {
-        "other frequency": sine(period=73, amplitude=0.6, phase=2.5, n=2000),
-        "noisy sine": sine(noise=0.1, seed=1, n=2000),
-        "chirp": chirp(n=2000),
-    }
-
-
-def score_unseen(model: Model, baselines: list[SeriesForecaster]) -> list[dict[str, Any]]:
-    """An honest second test: one step and ten steps ahead on series never trained on, RMSE by model.
-
-    The models stay as they were fitted on the sine; each forecast reads the values up to its origin.
-    """
-    rows = []
-    for title, values in unseen_series().items():
-        origins = np.arange(500, len(values) - 10)
-        truth = values[origins[:, None] + np.arange(1, 11)]
-        made = {"LSTM": predictor.predict_many(model, values[None], origins, 10)[0]}
-        made |= {each.name: each.predict_many(values, origins, 10) for each in baselines}
-        for name, quantiles in made.items():
-            error = quantiles[..., MEDIAN] - truth
-            rmse = np.sqrt(np.mean(error**2, axis=0))
-            rows.append({"series": title, "model": name, "rmse_1": float(rmse[0]), "rmse_10": float(rmse[9])})
-    return rows
-
-
 def with_files(outcome: Outcome, files: dict[str, Path]) -> Outcome:
     """The outcome with the files that were written."""
     return replace(outcome, files={name: str(path) for name, path in files.items()})
-
-
-def _finite(row: dict[str, Any]) -> dict[str, Any]:
-    """Numbers that are not finite as None, since JSON has none."""
-    return {name: None if isinstance(x, float) and not np.isfinite(x) else x for name, x in row.items()}

@@ -7,8 +7,11 @@ importing them: their CSV is read in milliseconds, the packages in seconds.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution
 from pathlib import Path
 from typing import Any, Literal
@@ -17,14 +20,15 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from gatecast.columns import Columns, names_in
 from gatecast.errors import DataError, MissingExtraError, SettingsError, nearest
 from gatecast.frequency import Frequency, season_lengths
-from gatecast.panel import Panel, panel_from_frame
+from gatecast.panel import Panel, panel_of
 from gatecast.tablefiles import STANDARD_INPUT, plain_name, read_table, table_of
-from gatecast.variance import log_variance_table
+from gatecast.variance import log_variance_table, returns_table
 
-__all__ = ["DATASETS", "SINE_PERIOD", "SINE_STEPS", "Dataset", "Found", "Source", "chirp", "find_table"]
-__all__ += ["load", "read_table", "sine", "source_of"]
+__all__ = ["DATASETS", "SINE_PERIOD", "SINE_STEPS", "Dataset", "Found", "Source", "chirp", "columns_of", "find_table"]
+__all__ += ["load", "read_table", "said_of", "sine", "source_of"]
 
 Floats = npt.NDArray[np.float64]
 Scaling = Literal["auto", "running", "fixed"]
@@ -91,18 +95,8 @@ def load(  # noqa: PLR0913 (the choice of columns, as keywords)
         DataError: the file is not there, is no table, or cannot be forecast as it is; rows are named.
         MissingExtraError: the package that ships the set is not installed.
     """
-    return source_of(
-        find_table(name_or_path),
-        time=time,
-        target=target,
-        series_id=series_id,
-        inputs=inputs,
-        known=known,
-        static=static,
-        wide=wide,
-        zone=zone,
-        frequency=frequency,
-    )
+    asked = Columns(time, target, series_id, names_in(inputs), names_in(known), names_in(static), wide, zone)
+    return source_of(find_table(name_or_path), asked, frequency)
 
 
 @dataclass(frozen=True)
@@ -142,27 +136,40 @@ def find_table(name_or_path: str) -> Found:
         raise DataError(f"{shown}: {error}") from None
 
 
-def source_of(
-    found: Found, *, time: str | None = None, target: str | Sequence[str] | None = None, **columns: Any
-) -> Source:
-    """Return a table as a source; the settings are those of ``panel_from_frame``.
+def columns_of(found: Found, asked: Columns) -> Columns:
+    """Return the columns that are asked for, and where none are, those of the named set, if it is one."""
+    if found.named is None:
+        return asked
+    target = asked.target or (None if asked.wide else found.named.target)
+    return replace(asked, time=asked.time or found.named.time, target=target)
+
+
+@contextmanager
+def said_of(found: Found | None) -> Iterator[None]:
+    """What is refused names the file that it is in, if it is in one."""
+    try:
+        yield
+    except (DataError, SettingsError) as error:
+        if found is None or found.named is not None:
+            raise
+        raise type(error)(f"{found.shown}: {error}") from None
+
+
+def source_of(found: Found, asked: Columns, frequency: Frequency | str | None = None) -> Source:
+    """Return a table as a source, its columns as asked for.
 
     Raises:
         SettingsError: no such column; the nearest name is given.
         DataError: the table cannot be forecast as it is; rows are named.
     """
-    named = found.named
+    named, asked = found.named, columns_of(found, asked)
+    with said_of(found):
+        panel = panel_of(found.table, asked, frequency)
     if named is not None:
-        chosen = target or (None if columns.get("wide") else named.target)
-        panel = panel_from_frame(found.table, time=time or named.time, target=chosen, **columns)
-        unit = named.unit if chosen == named.target else panel.names.y
+        unit = named.unit if asked.target == named.target else panel.names.y
         return Source(
             found.name, named.title, named.about, unit, panel, named.season_length, named.scaling, named.period
         )
-    try:
-        panel = panel_from_frame(found.table, time=time, target=target, **columns)
-    except (DataError, SettingsError) as error:
-        raise type(error)(f"{found.shown}: {error}") from None
     series = f"{len(panel)} series, " if len(panel) > 1 else ""
     place = found.shown if found.shown == found.name else Path(found.shown).name
     about = f"{place}: {series}{len(panel.values):,} steps, {panel.frequency.name}."
@@ -227,25 +234,21 @@ def _sine() -> pa.Table:
     return _table({"k": list(range(SINE_STEPS)), "sine": sine().tolist()})
 
 
-def _sp500_days() -> dict[str, list[Any]]:
-    """The daily table, 1999 to 2018; its dates are month/day/year, and become year-month-day."""
-    columns: dict[str, list[Any]] = _shipped("arch", "data/sp500/sp500.csv.gz").to_pydict()
+@cache
+def _sp500_days() -> pa.Table:
+    """The daily table, 1999 to 2018, read once; its dates are month/day/year, and become year-month-day."""
+    columns = _shipped("arch", "data/sp500/sp500.csv.gz").to_pydict()
     parts = (date.split("/") for date in columns["Date"])
     columns["Date"] = [f"{year}-{month:0>2}-{day:0>2}" for month, day, year in parts]
-    return columns
+    return _table(columns)
 
 
-def _sp500_variance() -> pa.Table:
-    """The logarithm of each day's variance, over the whole table."""
-    return log_variance_table(_table(_sp500_days()))
-
-
-def _sp500() -> pa.Table:
-    """The course's range of the daily table."""
-    columns = _sp500_days()
+def _of_the_course(days: pa.Table) -> pa.Table:
+    """The rows of the course's range."""
+    dates = days["Date"].to_pylist()
     first, last = SP500_RANGE
-    kept = [row for row, date in enumerate(columns["Date"]) if first <= date <= last]
-    return _table({name: [cells[row] for row in kept] for name, cells in columns.items()})
+    begin, end = bisect_left(dates, first), bisect_right(dates, last)
+    return days.slice(begin, end - begin)
 
 
 def _elnino() -> pa.Table:
@@ -282,18 +285,28 @@ DATASETS: dict[str, Dataset] = {
         about="The stock index on 4,697 trading days, 2000-01-03 to 2018-08-31, with Volume as an optional input. "
         "Whether its close can be forecast better than by its last value is doubtful.",
         unit="points",
-        read=_sp500,
+        read=lambda: _of_the_course(_sp500_days()),
         time="Date",
         target="Close",
         season_length=(1,),
         scaling="running",
+    ),
+    "sp500_returns": Dataset(
+        title="S&P 500, daily log returns",
+        about="100 times the change of the logarithm of the close since the trading day before, on the days of sp500. "
+        "Which way the next one goes can hardly be told; how far it may go can.",
+        unit="%",
+        read=lambda: _of_the_course(returns_table(_sp500_days())),
+        time="Date",
+        target="log_return",
+        season_length=(1,),
     ),
     "sp500_variance": Dataset(
         title="S&P 500, log of the daily variance",
         about="How much the index moved within each day, 1999 to 2018: the logarithm of the Garman-Klass variance of "
         "its open, high, low and close. Unlike the price it can be forecast.",
         unit="log variance",
-        read=_sp500_variance,
+        read=lambda: log_variance_table(_sp500_days()),
         time="Date",
         target="log_variance",
         season_length=(1,),

@@ -225,7 +225,7 @@ def _process(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
             turn = 2 * np.pi * frequency[:, feature, None] * time + phase[:, feature, None]
             y_NT += size * np.cos(turn)
     noise_NT, _ = _noise(kind, kind.longest, n, rng, parts)
-    return y_NT + _all_seasons(kind, n, rng, parts) + noise_NT * rng.choice([0.01, 0.3, 1.0], (n, 1))
+    return np.asarray(y_NT + _all_seasons(kind, n, rng, parts) + noise_NT * rng.choice([0.01, 0.3, 1.0], (n, 1)))
 
 
 def _regimes(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
@@ -290,7 +290,7 @@ def _season(length: int, n: int, rng: Random, parts: Parts) -> Floats:
         table[load] = _load(length, int(load.sum()), rng)
     table -= table.mean(1, keepdims=True)
     size = (rng.random(n) < parts.seasonal) * rng.lognormal(-1, 1, n)
-    return table * (size[:, None] / (table.std(1, keepdims=True) + 1e-6))
+    return np.asarray(table * (size[:, None] / (table.std(1, keepdims=True) + 1e-6)))
 
 
 def _load(length: int, n: int, rng: Random) -> Floats:
@@ -351,7 +351,7 @@ def _in_units(y_NT: Floats, rng: Random, parts: Parts) -> Floats:
     away_N1 = rng.uniform(0, 8, (count, 1)) * np.where(rng.random((count, 1)) < 0.15, 0.2, 1)
     shifted_NT = y_NT + away_N1 * spread_N1
     multiplied_N1 = rng.random((count, 1)) < parts.multiplicative
-    return np.where(multiplied_N1, grown_NT, shifted_NT) * rng.lognormal(4, 2.5, (count, 1))
+    return np.asarray(np.where(multiplied_N1, grown_NT, shifted_NT) * rng.lognormal(4, 2.5, (count, 1)))
 
 
 def _disturb(y_NT: Floats, rng: Random, parts: Parts) -> Floats:

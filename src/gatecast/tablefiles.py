@@ -1,10 +1,13 @@
 """Files as tables: CSV (plain, gzip or in a zip), Parquet, a folder of Parquet files, and what is piped in.
 
 The content decides what a file is, not its name.  A CSV's cells stay text, so that a bad one can be named by its row.
+It is UTF-8, or UTF-16 that says so in its first bytes; which of the many older codes text is in cannot be told, so a
+cell in one of them is named, and nothing is guessed.
 """
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import io
@@ -20,7 +23,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
-from gatecast.arrow import is_number, is_text, repeated_text, text_of
+from gatecast.arrow import first_refused, is_number, is_text, repeated_text, text_of
 from gatecast.errors import DataError
 
 STANDARD_INPUT = "-"
@@ -29,6 +32,8 @@ _ENDINGS = re.compile(r"(\.csv|\.tsv|\.txt)?\.(gz|zip|csv|tsv|txt|parquet|pq)$",
 _PARQUET = (".parquet", ".pq")
 _TABLES = (".csv", ".tsv", ".csv.gz", ".tsv.gz", *_PARQUET)  # a member of a zip that is certainly meant as a table
 _NO_VALUE = "__HIVE_DEFAULT_PARTITION__"
+_COUNTED = "(rows are counted from 1, without the header and blank lines)"
+_SHOWN = 60  # characters of a cell in a message
 _LOOKED_AT = 65536  # bytes at the start of a file that tell what it is
 _DATA_CELL = (
     r"^\s*([+-]?[\d.,]+([eE][+-]?\d+)?|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}([T ].*)?)\s*$"  # no column is called this
@@ -38,12 +43,13 @@ _DATA_CELL = (
 def read_table(path: Path | str) -> pa.Table:
     """Return the table in a file or folder, or in standard input (``-``).
 
-    A CSV may be gzipped, or the one table in a zip; commas, semicolons or tabs separate it.  All Parquet files of a
+    A CSV may be gzipped, or the one table in a zip; commas, semicolons or tabs separate it; it is UTF-8, or UTF-16 with
+    a byte order mark.  All Parquet files of a
     folder are one table; folders called ``key=value`` become columns of text.
 
     Raises:
         DataError: it is empty, binary or damaged, a zip of several tables, a folder without Parquet files or with files
-            that do not agree, or the rows of a CSV are not all of the same width.
+            that do not agree, or the rows of a CSV are not all of the same width, or not all text.
     """
     path = Path(path)
     if str(path) == STANDARD_INPUT:
@@ -214,6 +220,7 @@ def _common_kind(one: pa.DataType, two: pa.DataType) -> pa.DataType | None:
 
 def _read_csv(content: bytes) -> pa.Table:
     """The rows of a CSV as columns of text."""
+    content = _as_utf8(content)
     start = content[:_LOOKED_AT]
     if not start.strip():
         raise DataError("is empty; give a header and one row per time")
@@ -224,7 +231,7 @@ def _read_csv(content: bytes) -> pa.Table:
     try:
         header = lines[before].decode()
     except UnicodeDecodeError:
-        raise DataError("is not UTF-8 text; save it as UTF-8, or as Parquet") from None
+        raise DataError(f"has a header that {_not_utf8(lines[before])}") from None
     delimiter = max(",;\t", key=header.count)
     names = [name.strip() for name in next(csv.reader([header], delimiter=delimiter))]
     if all(re.match(_DATA_CELL, name) for name in names):
@@ -237,19 +244,61 @@ def _read_csv(content: bytes) -> pa.Table:
     if len(content) == len(start) and not b"".join(lines[before + 1 :]).strip():
         raise DataError(f"has a header ({', '.join(names)}) and no rows")
     options = pacsv.ParseOptions(delimiter=delimiter, ignore_empty_lines=len(names) > 1)
-    text = pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.string()), strings_can_be_null=False)
 
-    def read(threads: bool) -> pa.Table:
+    def read(threads: bool, kind: pa.DataType) -> pa.Table:
         how = pacsv.ReadOptions(column_names=names, skip_rows=before + 1, use_threads=threads)
-        return pacsv.read_csv(_reader(content), read_options=how, parse_options=options, convert_options=text)
+        cells = pacsv.ConvertOptions(column_types=dict.fromkeys(names, kind), strings_can_be_null=False)
+        return pacsv.read_csv(_reader(content), read_options=how, parse_options=options, convert_options=cells)
 
     try:
-        return read(threads=True)
-    except pa.ArrowInvalid:
+        return read(threads=True, kind=pa.string())
+    except pa.ArrowInvalid as error:
         try:
-            return read(threads=False)  # slower, but its error names the row
-        except pa.ArrowInvalid as error:
-            raise DataError(_csv_problem(str(error), before)) from None
+            table = read(threads=False, kind=pa.large_binary())  # slower, but its error names the row
+        except pa.ArrowInvalid as named:
+            raise DataError(_csv_problem(str(named), before)) from None
+        raise DataError(_first_undecodable(table) or _csv_problem(str(error), before)) from None
+
+
+def _as_utf8(content: bytes) -> bytes:
+    """UTF-16, which its first bytes tell, as UTF-8; all else as it is."""
+    if not content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content
+    try:
+        return content.decode("utf-16").encode()
+    except UnicodeDecodeError as error:
+        raise DataError(f"is damaged UTF-16 text ({error.reason} at byte {error.start + 1:,}); save it anew") from None
+
+
+def _first_undecodable(table: pa.Table) -> str:
+    """The first cell of columns of bytes that is not UTF-8, in words; empty if all are."""
+
+    def read(part: pa.Array) -> pa.Array:
+        return part.cast(pa.large_string())
+
+    rows: dict[str, int] = {}
+    for name in table.column_names:
+        cells = table[name].combine_chunks()
+        try:
+            read(cells)
+        except pa.ArrowInvalid:
+            rows[name] = first_refused(cells, read)
+    if not rows:
+        return ""
+    name = min(rows, key=rows.__getitem__)
+    cell = table[name][rows[name] - 1].as_py()
+    return f"row {rows[name]} of column {name!r} {_not_utf8(cell, _COUNTED)}"
+
+
+def _not_utf8(text: bytes, counted: str = "") -> str:
+    """What is wrong with text in an older code, what it reads in the usual one, and what to do."""
+    shown = text.decode("cp1252", errors="replace").strip()
+    shown = shown if len(shown) <= _SHOWN else f"{shown[:_SHOWN]}…"
+    where = f"is not UTF-8 text {counted}" if counted else "is not UTF-8 text"
+    return (
+        f"{where}; in Windows-1252 it reads {shown!r}; save the table as UTF-8 (in Excel: CSV UTF-8), or convert it: "
+        "iconv -f WINDOWS-1252 -t UTF-8 OLD.csv > NEW.csv"
+    )
 
 
 def _reader(content: bytes) -> pa.BufferReader:
@@ -268,12 +317,7 @@ def _csv_problem(message: str, before: int) -> str:
     if width is not None:
         row, line = int(width[1]) - before - 1, width[4].splitlines()[0]
         hint = "; write numbers without thousands separators" if int(width[3]) > int(width[2]) else ""
-        return (
-            f"row {row} has {width[3]} cells where the header has {width[2]}: {line!r} "
-            f"(rows are counted from 1, without the header and blank lines){hint}"
-        )
-    if "UTF8" in message:
-        return "is not UTF-8 text; save it as UTF-8, or as Parquet"
+        return f"row {row} has {width[3]} cells where the header has {width[2]}: {line!r} {_COUNTED}{hint}"
     return f"cannot be read as CSV ({message})"
 
 

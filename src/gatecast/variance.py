@@ -1,6 +1,6 @@
-"""What volatility forecasts are about and judged by: a day's variance from its open, high, low and close, and QLIKE.
+"""What volatility forecasts are about and judged by: daily returns, a day's variance from its prices, and QLIKE.
 
-Plain arrays and tables: what is needed to make the set ``sp500_variance`` loads nothing heavy.
+Plain arrays and tables: what is needed to make the sets ``sp500_returns`` and ``sp500_variance`` loads nothing heavy.
 
 Sources: Garman & Klass, "On the estimation of security price volatilities from historical data", J. Business 53(1),
 1980; Patton, "Volatility forecast comparison using imperfect volatility proxies", J. Econometrics 160(1), 2011.
@@ -32,8 +32,7 @@ def garman_klass(
     """
     o, h, low_, c = (np.asarray(each, np.float64) for each in (opened, high, low, close))
     for name, prices in zip(PRICES, (o, h, low_, c), strict=True):
-        if (prices <= 0).any():
-            raise DataError(f"row {int(np.argmax(prices <= 0)) + 1} of {name} is not above 0; its logarithm is needed")
+        _check_positive(name, prices)
     wrong = (h < np.maximum(o, c)) | (low_ > np.minimum(o, c))
     if wrong.any():
         raise DataError(
@@ -41,6 +40,21 @@ def garman_klass(
             f"({int(wrong.sum())} rows where they do not)"
         )
     return np.asarray(0.5 * np.log(h / low_) ** 2 - (2 * np.log(2) - 1) * np.log(c / o) ** 2)
+
+
+def returns_table(daily: pa.Table) -> pa.Table:
+    """Return Date and log_return, 100 · ln(close / close of the row before), in percent; missing in the first row.
+
+    Args:
+        daily: columns Date and Close, numbers or text.
+
+    Raises:
+        DataError: a column is missing, or a price is not above 0.
+    """
+    (close,) = _prices(daily, ("Close",))
+    _check_positive("Close", close)
+    returns = 100 * np.diff(np.log(close), prepend=np.nan)
+    return pa.table({"Date": daily["Date"], "log_return": to_arrow(returns, np.isnan(returns))})
 
 
 def log_variance_table(daily: pa.Table) -> pa.Table:
@@ -52,20 +66,30 @@ def log_variance_table(daily: pa.Table) -> pa.Table:
     Raises:
         DataError: a column is missing, or a price cannot be.
     """
-    missing = [name for name in ("Date", *PRICES) if name not in daily.column_names]
-    if missing:
-        raise DataError(f"the daily table has no column {', '.join(missing)}; it has {', '.join(daily.column_names)}")
-    variance = garman_klass(*(np.array(daily[name].to_pylist(), np.float64) for name in PRICES))
+    variance = garman_klass(*_prices(daily, PRICES))
     logs = np.full(len(variance), np.nan)
     np.log(variance, out=logs, where=variance > 0)
     return pa.table({"Date": daily["Date"], "log_variance": to_arrow(logs, np.isnan(logs))})
 
 
-def qlike(truth_variance: npt.ArrayLike, forecast_variance: npt.ArrayLike) -> float:
-    """Return mean (v/f − ln(v/f) − 1) of true variances v and forecasts f, both (...): 0 only when they are equal.
+def _prices(daily: pa.Table, names: tuple[str, ...]) -> list[Array]:
+    """Return columns of prices as numbers."""
+    missing = [name for name in ("Date", *names) if name not in daily.column_names]
+    if missing:
+        raise DataError(f"the daily table has no column {', '.join(missing)}; it has {', '.join(daily.column_names)}")
+    return [np.array(daily[name].to_pylist(), np.float64) for name in names]
+
+
+def _check_positive(name: str, prices: Array) -> None:
+    if (prices <= 0).any():
+        raise DataError(f"row {int(np.argmax(prices <= 0)) + 1} of {name} is not above 0; its logarithm is needed")
+
+
+def qlike_losses(truth_variance: npt.ArrayLike, forecast_variance: npt.ArrayLike) -> Array:
+    """Return v/f − ln(v/f) − 1 of each true variance v and its forecast f, (...): 0 only where they are equal.
 
     Forecasting half of a variance costs more than forecasting twice of it, and noise in v does not change which of two
-    forecasts wins.  Steps whose truth is missing or 0 are left out; NaN when none is left, or when a forecast is.
+    forecasts wins.  NaN where the truth is missing or 0, or the forecast is missing.
 
     Raises:
         DataError: the shapes differ, or a forecast is not above 0.
@@ -75,5 +99,15 @@ def qlike(truth_variance: npt.ArrayLike, forecast_variance: npt.ArrayLike) -> fl
         raise DataError(f"the truth has shape {v.shape} and the forecast {f.shape}; they must be the same")
     if (f <= 0).any():
         raise DataError(f"{int((f <= 0).sum())} forecasts of a variance are not above 0")
-    ratio = v[v > 0] / f[v > 0]
-    return float(np.mean(ratio - np.log(ratio) - 1.0)) if ratio.size else float("nan")
+    ratio = np.divide(v, f, out=np.full(v.shape, np.nan), where=v > 0)
+    return np.asarray(ratio - np.log(ratio) - 1.0)
+
+
+def qlike(truth_variance: npt.ArrayLike, forecast_variance: npt.ArrayLike) -> float:
+    """Return the mean of ``qlike_losses``; see there for formula, shapes and errors.
+
+    Steps whose truth is missing or 0 are left out; NaN when none is left, or when a forecast is.
+    """
+    losses = qlike_losses(truth_variance, forecast_variance)
+    known = losses[np.asarray(truth_variance, np.float64) > 0]
+    return float(known.mean()) if known.size else float("nan")

@@ -1,16 +1,21 @@
-"""For series whose unrest comes in clusters: GARCH and EWMA forecast a price, HAR a series of log variances.
+"""For series whose unrest comes in clusters: GARCH and EWMA forecast prices or returns, HAR a series of log variances.
 
 Each is fitted once on the training part of one series; after that its numbers stay and its state moves forward in one
 pass: the forecast at origin t reads ``values[: t + 1]`` and what was learnt from the training part.
 
 GARCH and EWMA see the returns of a series: differences of logarithms when the training part is positive throughout,
-else plain differences.  Their quantiles are the price, moved by the mean return, plus the standard deviation of the sum
-of the returns ahead times the quantiles of what the model got wrong in its training part, for each step ahead in units
-of that standard deviation.  So tails and skew are those measured, and an interval breathes with the variance; on the
-S&P 500 that holds its level from 1 to 20 days ahead, where normal quantiles come out too wide.
+else plain differences.  A part that is not positive and whose differences are larger than itself, in mean square, holds
+returns already and is modelled as it is.
 
-A missing value is read as the one before it.  A part that is too short or does not vary is forecast by its last value,
-and so is an origin at which the model says nothing finite, as after a price at or below 0; ``note`` says the former.
+Their quantiles are the price, moved by the mean return, plus the standard deviation of the sum of the returns ahead
+times the quantiles of what the model got wrong in its training part, for each step ahead in units of that standard
+deviation; where the series holds returns, the mean return plus the standard deviation of the one asked for times such
+quantiles.  So tails and skew are those measured, and an interval breathes with the variance; on the S&P 500 that holds
+its level from 1 to 20 days ahead, where normal quantiles come out too wide.
+
+A missing value is read as the one before it, a missing return as 0.  A part that is too short or does not vary is
+forecast by its last value, and so is an origin at which the model says nothing finite, as after a price at or below 0;
+``note`` says the former.
 
 Sources: Bollerslev, "Generalized autoregressive conditional heteroskedasticity", J. Econometrics 31(3), 1986; J.P.
 Morgan & Reuters, "RiskMetrics: technical document", 4th edition, 1996 (EWMA, λ = 0.94); Barone-Adesi, Giannopoulos &
@@ -23,7 +28,7 @@ Key: T step, O origin, H horizon step, Q quantile at ``config.QUANTILES``, N tra
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self, final
 
 import numpy as np
@@ -160,7 +165,7 @@ def _means(y: Array) -> Array:
     return np.column_stack([np.ones(len(y)), *means])
 
 
-# ---------------------------------------------------------------------------------------------- a price's variance
+# ---------------------------------------------------------------------------------------- the variance of returns
 
 
 @dataclass(frozen=True)
@@ -193,29 +198,43 @@ class Recursion:
 
 @dataclass(frozen=True, eq=False)
 class _Prices:
-    """A training part whose returns are modelled: ``training`` is its logarithm (or itself), gaps filled."""
+    """A training part whose returns are modelled: ``training`` is what they add up to, gaps filled.
+
+    That is its logarithm, or itself; of a part that holds returns it is their running sum from 0 on.
+    """
 
     training: Array
     logs: bool
+    returns: bool
     scale: float
     last: LastValue
     note: str
 
     def transformed(self, values: Array) -> Array:
         """Return ``values`` as returns add up to, from the first observed on; NaN where a logarithm does not exist."""
-        known = forward_filled(values[int(np.argmax(~np.isnan(values))) :])
+        known = values[int(np.argmax(~np.isnan(values))) :]
+        if self.returns:
+            return np.append(0.0, np.cumsum(np.where(np.isnan(known), 0.0, known)))
+        known = forward_filled(known)
         if not self.logs:
             return known
         logs = np.full(len(known), np.nan)
         np.log(known, out=logs, where=known > 0)
         return logs
 
+    def places(self, values: Array, origins: npt.ArrayLike) -> Integers:
+        """Return where the origins (O,) stand in what ``transformed`` makes of ``values``."""
+        rows: Integers = np.asarray(origins, np.int64) - int(np.argmax(~np.isnan(values))) + self.returns
+        return rows
+
 
 def _prices(name: str, values: Array, season_length: int) -> _Prices:
     """Check the training part and say how its returns are taken."""
     last = LastValue().fit_values(values, season_length)
     observed = last.training[~np.isnan(last.training)]
-    plain = _Prices(observed, bool((observed > 0).all()), 1.0, last, "")
+    logs = bool((observed > 0).all())
+    returns = not logs and len(observed) > 1 and bool(np.mean(np.diff(observed) ** 2) > np.mean(observed**2))
+    plain = _Prices(observed, logs, returns, 1.0, last, "")
     training = plain.transformed(last.training)
     scale = float(np.diff(training).std()) if len(training) > 1 else 0.0
     note = ""
@@ -223,7 +242,7 @@ def _prices(name: str, values: Array, season_length: int) -> _Prices:
         note = f"{name} repeats the last value: {len(training)} values are too few to fit"
     elif scale <= 1e-12 * float(np.abs(training).max()):
         note = f"{name} repeats the last value: the training part's returns do not vary"
-    return _Prices(training, plain.logs, scale or 1.0, last, note)
+    return replace(plain, training=training, scale=scale or 1.0, note=note)
 
 
 def _garch(returns: Array) -> Recursion:
@@ -244,24 +263,24 @@ def _variances(
 ) -> Array:
     """Return the variance (O, H) of each step's return; that of the training part's returns where no model stands."""
     prices.last.predict_many(values, origins, horizon)  # refuses what cannot be forecast
-    values, rows = np.asarray(values, np.float64), np.asarray(origins, np.int64)
+    values = np.asarray(values, np.float64)
+    rows = prices.places(values, origins)
     if recursion is None:
         return np.full((len(rows), horizon), float(np.diff(prices.training).var()) if len(prices.training) > 1 else 0.0)
-    start = int(np.argmax(~np.isnan(values)))
     after = recursion.filtered(prices.transformed(values) / prices.scale)
-    return recursion.ahead(after[rows - start], horizon) * prices.scale**2
+    return recursion.ahead(after[rows], horizon) * prices.scale**2
 
 
 def _price_quantiles(
     prices: _Prices, recursion: Recursion | None, values: Array, origins: npt.ArrayLike, horizon: int
 ) -> Array:
-    """Return the quantiles (O, H, Q) of the price, or those of the last value where the model says nothing."""
+    """Return the quantiles (O, H, Q) of the values, or those of the last value where the model says nothing."""
     quantiles = prices.last.predict_many(values, origins, horizon)  # refuses what cannot be forecast
     if recursion is None:
         return quantiles
-    values, rows = np.asarray(values, np.float64), np.asarray(origins, np.int64)
-    x, place = prices.transformed(values) / prices.scale, rows - int(np.argmax(~np.isnan(values)))
-    centre_OH, deviation_OH = _summed(recursion, x, place, horizon)
+    values = np.asarray(values, np.float64)
+    x = prices.transformed(values) / prices.scale
+    centre_OH, deviation_OH = _expected(prices, recursion, x, prices.places(values, origins), horizon)
     made = centre_OH[..., None] + deviation_OH[..., None] * _standardised(prices, recursion, horizon)
     with np.errstate(over="ignore"):
         made = np.exp(made * prices.scale) if prices.logs else made * prices.scale
@@ -269,13 +288,15 @@ def _price_quantiles(
     return np.where(said[:, None, None], made, quantiles)
 
 
-def _summed(recursion: Recursion, x: Array, rows: Integers, horizon: int) -> tuple[Array, Array]:
-    """Return where x (T,) is expected 1 … H steps after each origin, and the standard deviation of that, (O, H).
+def _expected(prices: _Prices, recursion: Recursion, x: Array, rows: Integers, horizon: int) -> tuple[Array, Array]:
+    """Return where x (T,), or its return, is expected 1 … H steps after each origin, and that one's spread, (O, H).
 
     ``x`` comes in units of its returns' standard deviation; a variance below ``LEAST`` of those is taken as that.
     """
-    centre_OH = x[rows, None] + recursion.mean * np.arange(1, horizon + 1)
     ahead_OH = recursion.ahead(recursion.filtered(x)[rows], horizon)
+    if prices.returns:
+        return np.full(ahead_OH.shape, recursion.mean), np.sqrt(np.maximum(ahead_OH, LEAST))
+    centre_OH = x[rows, None] + recursion.mean * np.arange(1, horizon + 1)
     return centre_OH, np.sqrt(np.maximum(np.cumsum(ahead_OH, axis=1), LEAST))
 
 
@@ -286,16 +307,17 @@ def _standardised(prices: _Prices, recursion: Recursion, horizon: int) -> Array:
     forecast is the median.  A step ahead with fewer than 30 errors takes the quantiles of the step before it.
     """
     x = prices.training / prices.scale
+    came = np.diff(x, prepend=0.0) if prices.returns else x
     rows = np.unique(np.linspace(1, len(x) - 2, TRAINING_ORIGINS).astype(np.int64))
     reach = min(horizon, len(x) - 2)
-    centre_NH, deviation_NH = _summed(recursion, x, rows, reach)
+    centre_NH, deviation_NH = _expected(prices, recursion, x, rows, reach)
     quantiles_HQ = np.empty((horizon, len(QUANTILES)))
     for step in range(horizon):
         inside = rows + step + 1 < len(x)
         if step and inside.sum() < ENOUGH:
             quantiles_HQ[step:] = quantiles_HQ[step - 1]
             break
-        errors = (x[rows[inside] + step + 1] - centre_NH[inside, step]) / deviation_NH[inside, step]
+        errors = (came[rows[inside] + step + 1] - centre_NH[inside, step]) / deviation_NH[inside, step]
         quantiles_HQ[step] = np.quantile(errors, QUANTILES)
     quantiles_HQ[:, :MEDIAN] = np.minimum(quantiles_HQ[:, :MEDIAN], 0.0)
     quantiles_HQ[:, MEDIAN] = 0.0

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 import gatecast
 from gatecast import runtime
@@ -214,7 +214,7 @@ class ZeroShotSeries:
             self._seasons = (season_length,)
         return self
 
-    def predict_many(self, values: Floats, origins: Sequence[int] | Indices, horizon: int) -> Floats:
+    def predict_many(self, values: Floats, origins: ArrayLike, horizon: int) -> Floats:
         """Return quantiles (O, H, Q) from every origin of a series (T,), each from what was known there."""
         at = np.asarray(origins, np.int64)
         first, last = int(at.min()), int(at.max())
@@ -254,7 +254,8 @@ def _common(members: Sequence[Model], panel: Panel, rows: Indices, now_O: Indice
     at_N = np.concatenate(origins)
     order = np.argsort(at_N, kind="stable")
     truth_NH, said_NHQ = np.concatenate(truths)[order], np.concatenate(said)[order]
-    return adaptive_factors(truth_NH[None], said_NHQ[None], at_N[order], now_O, TOGETHER)[0]
+    factors_1OHQ = adaptive_factors(truth_NH[None], said_NHQ[None], at_N[order], now_O, TOGETHER)
+    return np.asarray(factors_1OHQ[0])
 
 
 def _from_origins(
