@@ -16,6 +16,7 @@ from gatecast.modelfile import Model
 from gatecast.scaling import Floats
 from gatecast.sources import chirp, sine
 
+UNSEEN = ("LastValue", "AR", "ZeroShot")  # whom the LSTM meets on series never trained on: the others say the last value
 CYCLES = (10, 100)  # of a free-running sine, at which phase and amplitude are measured
 
 
@@ -55,12 +56,12 @@ def score_unseen(model: Model, baselines: list[SeriesForecaster]) -> list[dict[s
 
     The models stay as they were fitted on the sine; each forecast reads the values up to its origin.
     """
-    rows = []
+    rows, met = [], [each for each in baselines if each.name in UNSEEN]
     for title, values in unseen_series().items():
         origins = np.arange(500, len(values) - 10)
         truth = values[origins[:, None] + np.arange(1, 11)]
         made = {"LSTM": predictor.predict_many(model, values[None], origins, 10)[0]}
-        made |= {each.name: each.predict_many(values, origins, 10) for each in baselines}
+        made |= {each.name: each.predict_many(values, origins, 10) for each in met}
         for name, quantiles in made.items():
             error = quantiles[..., MEDIAN] - truth
             rmse = np.sqrt(np.mean(error**2, axis=0))
