@@ -16,7 +16,7 @@ from gatecast.modelfile import Model
 from gatecast.scaling import Floats
 from gatecast.sources import chirp, sine
 
-UNSEEN = ("LastValue", "AR", "ZeroShot")  # whom the LSTM meets on series never trained on: the others say the last value
+UNSEEN = ("LastValue", "AR", "ZeroShot")  # met on series never trained on: the others say the last value
 CYCLES = (10, 100)  # of a free-running sine, at which phase and amplitude are measured
 
 
