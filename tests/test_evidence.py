@@ -20,7 +20,7 @@ from gatecast.panel_run import run_panel
 from gatecast.run import Halfway, Standard, inputs_read, run
 from gatecast.sources import find_table, sine
 
-CHEAP = ["LSTM", "LastValue", "Drift", "SeasonalNaive", "AR"]
+CHEAP = ["LSTM", "LastValue", "Drift", "SeasonalNaive", "AR", "ZeroShot"]
 SLOW = ["AutoETS", "AutoTheta", "AutoARIMA"]
 FAST = ["--updates", "5", "--units", "4", "--horizon", "5"]
 

@@ -44,7 +44,7 @@ NAMED: dict[str, Callable[[tuple[int, ...]], Any]] = {  # from the steps per sea
     "HAR": lambda seasons: HAR(),
 }
 FINDING = ("LSTM", "ZeroShot")  # they find seasons themselves that they are not told
-CHEAP = ("LastValue", "Drift", "SeasonalNaive", "AR", "LSTM")
+CHEAP = ("LastValue", "Drift", "SeasonalNaive", "AR", "ZeroShot", "LSTM")
 BACKWARD = {  # fixes that read later values, and so would carry them to before an origin
     "interpolate": "fill",
     "outliers": None,
