@@ -11,13 +11,13 @@ from scipy import stats
 from typer.testing import CliRunner
 
 from gatecast import metrics, predictor
-from gatecast.adaptive import RANGE, Pace, adaptive_factors, follow
+from gatecast.adaptive import RANGE, Pace, adaptive_factors, follow, remembered
 from gatecast.cli import app
 from gatecast.config import MEDIAN, QUANTILES, NetworkConfig, TrainingConfig
 from gatecast.conformal import ASKED, at_every_step, interval_scores, log_factors, pools, rescale
 from gatecast.errors import DataError, SettingsError
 from gatecast.forecaster import LSTMForecaster
-from gatecast.forecasts import LEAST_HISTORY, PAST, forecast, past_factors, unseen_steps
+from gatecast.forecasts import LEAST_HISTORY, forecast, past_factors, unseen_steps
 from gatecast.judging import backtest
 from gatecast.panel import panel_from_arrays, panel_from_frame
 
@@ -395,11 +395,11 @@ def test_each_series_of_a_panel_has_the_factors_it_has_alone(trained, monkeypatc
 
 
 def test_only_the_newest_steps_are_looked_at(trained):
-    values = np.concatenate([steady_then_wild(), 50 + np.random.default_rng(5).normal(size=PAST + 20)])
+    values = np.concatenate([steady_then_wild(), 50 + np.random.default_rng(5).normal(size=remembered(1) + 20)])
     other = values.copy()
     other[250:280] += 1000 * np.random.default_rng(6).normal(size=30)
     one, two = (past_factors(trained, panel_from_arrays(table), 1) for table in (values, other))
-    np.testing.assert_allclose(one, two, rtol=1e-3)
+    np.testing.assert_array_equal(one, two)
 
 
 def test_a_backtest_that_adapts_holds_where_the_series_gets_wilder_and_moves_no_median():

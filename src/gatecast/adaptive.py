@@ -21,7 +21,7 @@ from gatecast.config import MEDIAN, QUANTILES
 from gatecast.conformal import ASKED, at_every_step, between_knots, interval_scores, pools, rescale
 from gatecast.errors import DataError, SettingsError
 
-__all__ = ["Pace", "adaptive_factors", "follow", "rescale"]
+__all__ = ["Pace", "adaptive_factors", "follow", "remembered", "rescale"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -37,11 +37,12 @@ class Pace(NamedTuple):
     """How fast factors follow.
 
     Attributes:
-        half_life: steps after which what came counts half.
+        half_life: steps after which what came of a forecast one step ahead counts half; of one k steps ahead it is √k
+            times as many, since forecasts that share steps say less.
         prior: independent forecasts with which a factor goes half the way from 1, in logarithms.
     """
 
-    half_life: float = 100.0
+    half_life: float = 50.0
     prior: float = 5.0
 
 
@@ -94,11 +95,17 @@ def adaptive_factors(
             scores = interval_scores(truth[rows][..., steps - 1], quantiles[rows][..., steps - 1, :])
             known_at = origins[rows, :, None] + steps
             alike = _overlap(origins[rows], knot) * len(steps)
-            found = _log_factors(scores, known_at, now[rows], alike, pace)
+            slower = pace._replace(half_life=pace.half_life * np.sqrt(knot))
+            found = _log_factors(scores, known_at, now[rows], alike, slower)
             logs[rows, :, place], shares[rows, :, place] = found
     knots = [pool.knot for pool in around]
     drawn = np.asarray(common_PHQ, np.float64) ** (1 - between_knots(shares, knots, horizon))
     return np.asarray(drawn * at_every_step(logs, knots, horizon))
+
+
+def remembered(horizon: int, pace: Pace | None = None) -> int:
+    """Return how many steps back forecasts of ``horizon`` steps are still read."""
+    return int(FORGOTTEN * (pace or Pace()).half_life * np.sqrt(pools(horizon)[-1].knot))
 
 
 def follow(truth_SOH: ArrayLike, quantiles_SOHQ: ArrayLike, origins_SO: ArrayLike, pace: Pace | None = None) -> Floats:

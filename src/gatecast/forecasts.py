@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatecast.adaptive import FORGOTTEN, Pace, adaptive_factors, rescale
+from gatecast.adaptive import adaptive_factors, remembered, rescale
 from gatecast.columns import WIDE, Columns
 from gatecast.config import DIRECT_HORIZON, QUANTILES
 from gatecast.errors import DataError, OutsideTraining, SettingsError
@@ -38,7 +38,6 @@ from gatecast.tablefiles import read_table
 from gatecast.zeroshot import NAME, ZeroShot
 
 LEAST_HISTORY = 20  # steps of a series before a forecast of it says how wide the next should be
-PAST = int(FORGOTTEN * Pace().half_life)  # steps back that are looked at
 
 
 def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
@@ -166,8 +165,8 @@ def unseen_steps(model: Model, panel: Panel) -> NDArray[np.int64]:
 def past_factors(model: Model, panel: Panel, horizon: int) -> NDArray[np.float64]:
     """Return factors (S, H, Q) on distances from the median, from what the model says at past origins and what came.
 
-    Origins are those of the last ``PAST`` steps at which everything ahead is later than the model's training data: of
-    those it learned from its errors are too small.  Where there are none the factors are 1.  Steps beyond the direct
+    Origins are those not long ago (see ``adaptive``) at which everything ahead is later than the model's training data:
+    errors on what it learned from are too small.  Where there are none the factors are 1.  Steps beyond the direct
     horizon have the factor of its last.
     """
     unseen_S, steps = unseen_steps(model, panel), min(horizon, model.direct_horizon)
@@ -180,7 +179,8 @@ def past_factors(model: Model, panel: Panel, horizon: int) -> NDArray[np.float64
         rows, waiting = waiting[:together], waiting[together:]
         values_ST, more = read_planes(planes, rows, np.zeros_like(rows), lengths[rows])
         total = values_ST.shape[1]
-        origins = np.arange(max(0, total - 1 - min(PAST, int(unseen_S[rows].max()))), total - 1)
+        back = min(remembered(steps) + steps, int(unseen_S[rows].max()))
+        origins = np.arange(max(0, total - 1 - back), total - 1)
         first_S = total - np.minimum(unseen_S[rows] + 1, lengths[rows] - LEAST_HISTORY + 1)
         ahead = origins[:, None] + np.arange(1, steps + 1)
         known_SOH = (ahead < total) & (origins >= first_S[:, None])[..., None]
