@@ -496,13 +496,11 @@ def test_a_forecast_may_be_asked_for_in_a_file(place, tmp_path, ahead):
     assert rows_of(other) == rows_of(ahead(None, *chosen, "--what-if", "kind=rest", model="shops", horizon=5))
 
 
-@pytest.mark.parametrize(("left_out", "said"), [("--horizon", "no horizon given"), ("--model", "no model given")])
-def test_a_forecast_without_horizon_or_model_is_refused(place, left_out, said):
-    asked = {"--horizon": 3, "--model": place / "sales.safetensors"}
-    del asked[left_out]
-    result = call("forecast", place / "sales.csv", *(word for pair in asked.items() for word in pair))
-    assert result.exit_code == 2
-    assert said in result.stderr
+def test_a_forecast_without_horizon_is_refused(place):
+    for model in ([], ["--model", place / "sales.safetensors"]):
+        result = call("forecast", place / "sales.csv", *model)
+        assert result.exit_code == 2
+        assert "no horizon given" in result.stderr
 
 
 # ------------------------------------------------------------------------------------------- files written

@@ -32,7 +32,7 @@ from test_docs import keys_of
 ROOT = Path(__file__).parent.parent
 HOSTILE = "<script>alert('&\"x')</script>"
 FAST = ["--updates", "10", "--units", "4", "--horizon", "6"]
-MODELS = ["LSTM", "LastValue", "Drift", "SeasonalNaive", "AR"]
+MODELS = ["LSTM", "LastValue", "Drift", "SeasonalNaive", "AR", "ZeroShot"]
 
 
 def call(*arguments, **options):
