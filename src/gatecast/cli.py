@@ -178,6 +178,12 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
     seconds: Annotated[
         float | None, typer.Option(help="with --verdict full: leave out a baseline that would take longer (60)")
     ] = None,
+    adapt: Annotated[
+        bool | None,
+        typer.Option(
+            "--adapt/--no-adapt", help="let intervals follow what came of a model's earlier forecasts (they do)"
+        ),
+    ] = None,
     config: Config = None,
     out: Out = None,
     no_save: Annotated[bool, typer.Option("--no-save", help="write nothing")] = False,
@@ -212,6 +218,7 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
             "device": device,
         },
         "horizon": horizon,
+        "adapt": adapt,
         "verdict": verdict,
         "seconds": seconds,
     }
@@ -238,7 +245,10 @@ def forecast(  # noqa: PLR0913, PLR0917 (one parameter per option)
         list[str] | None, typer.Option(help="change a column known in advance: price=9.9, price*=1.1")
     ] = None,
     adapt: Annotated[
-        bool | None, typer.Option("--adapt", help="let the intervals follow what came after the model's training")
+        bool | None,
+        typer.Option(
+            "--adapt/--no-adapt", help="let the intervals follow what came after the model's training (they do)"
+        ),
     ] = None,
     time: Time = None,
     target: Target = None,
@@ -299,8 +309,11 @@ def backtest(  # noqa: PLR0913, PLR0917 (one parameter per option)
     window: Annotated[int | None, typer.Option(help="fit on this many of the newest steps; all, if not given")] = None,
     gap: Annotated[int, typer.Option(help="steps between an origin and the first that is judged")] = 0,
     adapt: Annotated[
-        bool, typer.Option("--adapt", help="let every model's intervals follow what came of its earlier forecasts")
-    ] = False,
+        bool,
+        typer.Option(
+            "--adapt/--no-adapt", help="let intervals follow what came of a model's earlier forecasts (they do)"
+        ),
+    ] = True,
     seconds: Annotated[
         float | None, typer.Option(help="leave out a model whose further fits would take longer than this")
     ] = None,

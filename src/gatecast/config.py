@@ -12,13 +12,26 @@ from typing import Any, Literal, TypeVar
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from gatecast.constants import DIRECT_HORIZON, LEVELS, MEDIAN, QUANTILES, USUAL_HORIZON
 from gatecast.errors import SettingsError, nearest
 
-QUANTILES = (0.025, 0.05, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.975)
-MEDIAN = QUANTILES.index(0.5)
-LEVELS = (20, 40, 60, 80, 90, 95)
-USUAL_HORIZON = 50  # steps of a multi-sequence forecast when none is given
-DIRECT_HORIZON = 64  # steps ahead that the head is asked for; beyond, the state runs on over hidden steps
+__all__ = [
+    "DIRECT_HORIZON",
+    "LEVELS",
+    "MEDIAN",
+    "QUANTILES",
+    "USUAL_HORIZON",
+    "DataConfig",
+    "ForecastConfig",
+    "NetworkConfig",
+    "RunConfig",
+    "TrainingConfig",
+    "config_to_toml",
+    "describe",
+    "read_config",
+    "settings_from",
+    "with_defaults",
+]
 
 
 class _Settings(BaseModel):
@@ -118,7 +131,7 @@ class ForecastConfig(_Settings):
     what_if: tuple[str, ...] = Field(
         default=(), description="a change of a column known in advance, such as price=9.9, and what then comes"
     )
-    adapt: bool = Field(default=False, description="let the intervals follow what came after the model's training")
+    adapt: bool = Field(default=True, description="let the intervals follow what came after the model's training")
 
     @model_validator(mode="after")
     def _levels(self) -> ForecastConfig:
@@ -138,6 +151,7 @@ class RunConfig(_Settings):
     horizon: int | None = Field(
         default=None, ge=1, description="steps of each multi-sequence forecast; None: 50, or the test part if shorter"
     )
+    adapt: bool = Field(default=True, description="let all models' intervals follow what came of earlier forecasts")
     verdict: Literal["quick", "full"] = Field(
         default="quick", description="full: look at other seeds, at leakage and at slower baselines too"
     )

@@ -48,7 +48,7 @@ def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
     level: Sequence[int] = (80, 95),
     future: Any = None,
     what_if: Mapping[str, Any] | Sequence[str] = (),
-    adapt: bool = False,
+    adapt: bool = True,
     time: str | None = None,
     target: str | Sequence[str] | None = None,
     series_id: str | None = None,
@@ -72,7 +72,8 @@ def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
         future: for a model that reads columns in advance, a table (or its path) of their values.
         what_if: changes of columns known in advance, ``{"price": 9.9}`` or ``["price=9.9", "price*=1.1"]``: what then
             comes stands in the columns WhatIf beside the forecast as planned.
-        adapt: let the intervals follow what came after the model's training, see ``past_factors``.
+        adapt: let the intervals follow what came after the model's training, see ``past_factors``.  Those of the
+            shipped weights always follow what came of earlier forecasts.
         time: the column of times; this and the following as for ``panel_from_frame``.
         target: the column to forecast; None takes the one the model was trained on, if the table has it.
         series_id: the column that names the series.
@@ -117,11 +118,12 @@ def forecast(  # noqa: PLR0913 (the choice of columns, as keywords)
         changed = change_future(trained, panel, ahead, _changes(what_if, panel.categories))
         _warn(outside_training(trained, panel, changed))
         made[WHAT_IF] = forecast_panel(trained, panel, horizon, changed)
-    if adapt:
+    unseen = int(unseen_steps(trained, panel).max())
+    if adapt and unseen:
         factors_SHQ = past_factors(trained, panel, horizon)
         made = {name: rescale(quantiles, factors_SHQ) for name, quantiles in made.items()}
         if note is not None:
-            note(_what_was_adapted(factors_SHQ, int(unseen_steps(trained, panel).max())))
+            note(_what_was_adapted(factors_SHQ, unseen))
     return forecast_table(panel, made, level, opened.like)
 
 
@@ -193,8 +195,6 @@ def past_factors(model: Model, panel: Panel, horizon: int) -> NDArray[np.float64
 
 def _what_was_adapted(factors_SHQ: NDArray[np.float64], steps: int) -> str:
     """What became of the intervals, in a sentence."""
-    if not steps:
-        return "nothing is known to come after the model's training, so no interval was adapted"
     ninety = float(np.median(factors_SHQ[:, 0, QUANTILES.index(0.05)]))
     return (
         f"intervals follow what came on the {steps:,} step{'s' if steps > 1 else ''} after the model's training: "

@@ -65,7 +65,7 @@ def backtest(  # noqa: PLR0913 (the plan and the choice of columns, as keywords)
     gap: int = 0,
     level: Sequence[int] = (80, 90),
     season_length: int | Sequence[int] | None = None,
-    adapt: bool = False,
+    adapt: bool | None = None,
     seconds: float | None = None,
     note: Note | None = None,
     time: str | None = None,
@@ -94,7 +94,8 @@ def backtest(  # noqa: PLR0913 (the plan and the choice of columns, as keywords)
         gap: steps between an origin and the first that is judged.
         level: interval levels in percent.
         season_length: steps per season, or two of them; None follows from the frequency.
-        adapt: let every model's intervals follow what came of its own earlier forecasts, see ``adaptive``.
+        adapt: let the intervals of every model follow what came of its own earlier forecasts, see ``adaptive``, or of
+            none.  None: of those asked for by name; a forecaster that is handed over is judged as it is.
         seconds: at most this long for each forecaster; one that would take longer is left out, and named.
         note: is told what refitting will cost before it is done, and what is left out; ``print``, say.
         time: the column of times; this and the following as for ``panel_from_frame``.
@@ -124,9 +125,10 @@ def backtest(  # noqa: PLR0913 (the plan and the choice of columns, as keywords)
     usual = season_lengths(opened.panel.frequency)
     seasons = _seasons(season_length) or opened.season_length
     told = seasons if season_length is not None or seasons != usual else ()
+    chosen = CHEAP if forecasters is None else forecasters
     done = roll(
         opened.panel,
-        _made(CHEAP if forecasters is None else forecasters, seasons, told),
+        _made(chosen, seasons, told),
         plan,
         season_length=seasons[0],
         level=level,
@@ -136,7 +138,8 @@ def backtest(  # noqa: PLR0913 (the plan and the choice of columns, as keywords)
         like=opened.like,
     )
     done = replace(done, mended=opened.mended)
-    return adapted(done) if adapt else done
+    following = _named(chosen) if adapt is None else done.forecasts if adapt else ()
+    return adapted(done, following) if following else done
 
 
 def _seasons(given: int | Sequence[int] | None) -> tuple[int, ...]:
@@ -166,6 +169,14 @@ def _made(forecasters: Any, seasons: tuple[int, ...], told: tuple[int, ...]) -> 
     if isinstance(forecasters, Iterable) and not isinstance(forecasters, str):
         return [one(each) for each in forecasters]
     return one(forecasters)
+
+
+def _named(forecasters: Any) -> tuple[str, ...]:
+    """What those among the forecasters are called that were asked for by name."""
+    if isinstance(forecasters, Mapping):
+        return tuple(name for name, each in forecasters.items() if isinstance(each, str))
+    several = forecasters if isinstance(forecasters, Iterable) and not isinstance(forecasters, str) else [forecasters]
+    return tuple(each for each in several if isinstance(each, str))
 
 
 def _expected(forecaster: Any, training: NDArray[np.float64], question: Question) -> float | None:

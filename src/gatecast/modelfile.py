@@ -17,13 +17,13 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from gatecast.config import QUANTILES, RunConfig, settings_from
+from gatecast.config import RunConfig, settings_from
+from gatecast.constants import FORMAT, QUANTILES
 from gatecast.covariates import Column, Role, column_from, widths_of
 from gatecast.errors import ModelFileError, OutputError, SettingsError
 from gatecast.runtime import OUTPUTS, Weights, weights_from_arrays, weights_to_arrays
 from gatecast.scaling import CANDIDATES, CHANNELS, FEATURES, PATH, Scaling, channels_for, features_for, scaling_from
 
-FORMAT = 3  # 1 knew past-only columns of numbers only; 1 and 2 had fewer channels, features and candidates
 WIDENING = "interval.widening_KQ"
 NEVER = -1e4  # a logit so low that its share of the mixture is exactly 0
 

@@ -7,20 +7,40 @@ No weight's shape depends on the season or the horizon.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from gatecast.cell import LayerWeights, from_torch
-from gatecast.config import MEDIAN, QUANTILES, NetworkConfig
+from gatecast.constants import MEDIAN, QUANTILES
 from gatecast.covariates import Widths
 from gatecast.runtime import OUTPUTS, HeadWeights, Weights, weights_from_arrays, weights_to_arrays
 from gatecast.scaling import CANDIDATES, PATH, Question, channels_for, features_for
 
 MADE = 4  # candidates from here on are made of several values; an untrained network hardly looks at them, so that it
 UNTRIED = -3.0  # repeats the level and the newest values: their logits at the start
+
+
+class Shape(Protocol):
+    """What a network is made from; ``config.NetworkConfig`` says what each number does."""
+
+    @property
+    def units(self) -> int:
+        """LSTM units per layer."""
+
+    @property
+    def layers(self) -> int:
+        """LSTM layers."""
+
+    @property
+    def dropout(self) -> float:
+        """Share of state values zeroed in training."""
+
+    @property
+    def forget_bias(self) -> float:
+        """Start of the forget gate's bias."""
 
 
 class Asked(NamedTuple):
@@ -44,7 +64,7 @@ def _type(part: np.ndarray[Any, Any]) -> torch.dtype:
 class Network(nn.Module):
     """LSTM layers (each after the first adds to the one before) and one head."""
 
-    def __init__(self, config: NetworkConfig, widths: Widths | None = None) -> None:
+    def __init__(self, config: Shape, widths: Widths | None = None) -> None:
         super().__init__()
         units, channels = config.units, channels_for(widths or Widths())
         self.layers = nn.ModuleList(

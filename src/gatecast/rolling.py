@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time as clock
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Any
@@ -95,7 +95,7 @@ class Backtest:
         season_length: steps per season.
         level: interval levels in percent that were asked for.
         mended: what was mended in the table first.
-        adapted: whether intervals follow what came of earlier forecasts, see ``adapted``.
+        adapted: models whose intervals follow what came of their earlier forecasts, see ``adapted``.
     """
 
     panel: Panel
@@ -109,7 +109,7 @@ class Backtest:
     season_length: int = 1
     level: tuple[int, ...] = (80, 90)
     mended: tuple[str, ...] = ()
-    adapted: bool = False
+    adapted: tuple[str, ...] = ()
 
     def table(self, level: Sequence[int] | None = None) -> Any:
         """Return one row per series, origin and step: unique_id, ds, cutoff, y, and the models' columns.
@@ -191,18 +191,20 @@ def roll(  # noqa: PLR0913 (what is asked, and the terms, as keywords)
     return Backtest(panel, plan, origins_SO, panel.values[rows], made, took, left_out, like, season, question.level)
 
 
-def adapted(backtest: Backtest) -> Backtest:
-    """Return the backtest with intervals that follow what came of each model's own forecasts at earlier origins.
+def adapted(backtest: Backtest, models: Collection[str]) -> Backtest:
+    """Return the backtest with intervals of some models that follow what came of their forecasts at earlier origins.
 
     At every origin only truths known by then are read, see ``adaptive``; medians stay.  A forecast that lacks some of
     the quantiles stays as it is, and teaches nothing.
     """
-    origins_SO, gap, made = backtest.origins_SO, backtest.plan.gap, {}
-    for name, quantiles in backtest.forecasts.items():
+    origins_SO, gap, made = backtest.origins_SO, backtest.plan.gap, dict(backtest.forecasts)
+    chosen = tuple(name for name in made if name in models)
+    for name in chosen:
+        quantiles = made[name]
         factors = adaptive_factors(backtest.truth_SOH, quantiles, origins_SO + gap, origins_SO)
         whole = np.isfinite(quantiles).all(axis=-1, keepdims=True)
         made[name] = np.where(whole, rescale(quantiles, factors), quantiles)
-    return replace(backtest, forecasts=made, adapted=True)
+    return replace(backtest, forecasts=made, adapted=chosen)
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
+from gatecast.adaptive import adaptive_factors, follow, rescale
 from gatecast.baselines import BASELINES, SeriesForecaster
 from gatecast.config import DIRECT_HORIZON, USUAL_HORIZON, DataConfig, RunConfig
 from gatecast.errors import DataError, SettingsError
@@ -34,7 +36,8 @@ from gatecast.wording import finite
 from gatecast.zeroshot import ZeroShotSeries
 
 Report = Callable[[Progress], None]
-SKILL_ORIGINS = 500  # at most, spread over the test part, for the gain at each step ahead
+Indices = NDArray[np.int64]
+MOST_ORIGINS = 500  # at most, spread over the test part, for what every model says at each step ahead
 NOT_LOOKED_AT = {  # what a quick verdict says of itself
     "seeds": "would another seed say the same? a full verdict trains two more networks",
     "leakage": "does the future reach a forecast? a full verdict changes it and looks",
@@ -264,11 +267,13 @@ def run(
         name: {"LSTM": lstm[name]} | {each.name: baseline_forecast(each, values, mode) for each in baselines}
         for name, mode in modes.items()
     }
+    dense = dense_forecasts(panel, split, forecaster, baselines, horizon)
+    if config.adapt:
+        forecasts = following(modes, forecasts, dense)
     table = [
         row for name, mode in modes.items() for row in scores(mode, forecasts[name], values[: split.training], season)
     ]
     verdict = judge_one_step(source, split, modes["point_by_point"], forecasts["point_by_point"], found)
-    skill = skill_of(panel, split, forecaster, baselines, horizon)
     period = source.period
     return Outcome(
         source=source,
@@ -279,7 +284,7 @@ def run(
         forecasts=forecasts,
         scores=table,
         verdict=verdict,
-        skill=skill,
+        skill=skill_by_step(dense.truth_OH, dense.forecasts, apart=dense.apart),
         left_out=found.left_out,
         seconds={
             "load": round(loaded - begin, 3),
@@ -322,20 +327,51 @@ def inputs_read(panel: Panel, steps: int) -> dict[str, Floats]:
     return {name: column[:steps] for name, column in panel.inputs.items()} | ahead
 
 
-def skill_of(
+class Dense(NamedTuple):
+    """Forecasts of up to ``DIRECT_HORIZON`` steps from origins all over the test part, and what came."""
+
+    origins: Indices
+    apart: int
+    truth_OH: Floats
+    forecasts: dict[str, Floats]  # by model, (O, H, Q)
+
+
+def dense_forecasts(
     panel: Panel, split: Split, forecaster: LSTMForecaster, baselines: Sequence[SeriesForecaster], horizon: int
-) -> tuple[SkillRow, ...]:
-    """The gain at each step ahead, from origins all over the test part: many more than every ``horizon``-th one.
+) -> Dense:
+    """What every model says from many more origins than every ``horizon``-th one.
 
     Beyond the direct horizon each origin would be run on by itself, which takes long; those steps are left out.
     """
     horizon = min(horizon, DIRECT_HORIZON)
     values, count = panel.series_values(0), split.total - horizon - split.validation + 1
-    apart = -(-count // SKILL_ORIGINS)
+    apart = -(-count // MOST_ORIGINS)
     origins = split.validation - 1 + np.arange(0, count, apart)
     made = {"LSTM": np.asarray(forecaster.predict_many(panel, origins, horizon)[0])}
     made |= {each.name: each.predict_many(values, origins, horizon) for each in baselines}
-    return skill_by_step(values[origins[:, None] + np.arange(1, horizon + 1)], made, apart=apart)
+    return Dense(origins, apart, values[origins[:, None] + np.arange(1, horizon + 1)], made)
+
+
+def following(
+    modes: Mapping[str, Mode], forecasts: Mapping[str, dict[str, Floats]], dense: Dense
+) -> dict[str, dict[str, Floats]]:
+    """All forecasts, with intervals of every model that follow what had come of its earlier ones, see ``adaptive``.
+
+    A full-sequence run has none.
+    """
+    near, far = modes["point_by_point"], modes["multi_sequence"]
+    made = dict(forecasts)
+    made[near.name] = {
+        name: follow(near.truth_OH[None], quantiles[None], near.origins)[0]
+        for name, quantiles in forecasts[near.name].items()
+    }
+    steps = np.minimum(np.arange(far.horizon), dense.truth_OH.shape[1] - 1)
+    made[far.name] = {}
+    for name, quantiles in forecasts[far.name].items():
+        said = dense.forecasts[name][None]
+        factors_1OHQ = adaptive_factors(dense.truth_OH[None], said, dense.origins, far.origins)
+        made[far.name][name] = rescale(quantiles, factors_1OHQ[0][:, steps])
+    return made
 
 
 def as_it_ran(config: RunConfig, ran: RunConfig) -> RunConfig:

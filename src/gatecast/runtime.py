@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatecast.cell import LayerWeights, State, initial_state, lstm_step, sigmoid
-from gatecast.config import MEDIAN, QUANTILES
+from gatecast.constants import MEDIAN, QUANTILES
 from gatecast.scaling import CANDIDATES, CHANNELS
 
 Array = NDArray[Any]

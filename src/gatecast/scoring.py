@@ -95,7 +95,7 @@ def backtest_as_dict(backtest: Backtest, verdict: Verdict | PanelVerdict | None)
             "scores": [asdict(score) for score in score_backtest(backtest)],
             "left_out": backtest.left_out,
             "mended": list(backtest.mended),
-            "adapted": backtest.adapted,
+            "adapted": list(backtest.adapted),
             "verdict": None if verdict is None else verdict.as_dict(),
         }
     )
