@@ -335,8 +335,8 @@ def columns(table, name="LSTM"):
 @pytest.mark.parametrize("horizon", [1, 4, 15])
 def test_a_forecast_that_adapts_is_as_wide_as_what_came_after_training_asks_for(trained, horizon):
     values, said_so = steady_then_wild(), []
-    plain = columns(forecast(values, horizon, trained, level=[90]))
-    made = columns(forecast(values, horizon, trained, level=[90], adapt=True, note=said_so.append))
+    plain = columns(forecast(values, horizon, trained, level=[90], adapt=False))
+    made = columns(forecast(values, horizon, trained, level=[90], note=said_so.append))
     np.testing.assert_array_equal(made[1], plain[1])
     assert ((made[2] - made[0])[:6] > 1.8 * (plain[2] - plain[0])[:6]).all()
     assert ((made[2] - made[0])[6:] > 1.2 * (plain[2] - plain[0])[6:]).all(), "beyond the direct horizon too"
@@ -365,7 +365,7 @@ def test_nothing_is_adapted_to_what_the_model_learned_from(trained):
             forecast(table, 3, model, level=[90], adapt=adapt, note=said_so.append) for adapt in (False, True)
         )
         np.testing.assert_array_equal(columns(made), columns(plain))
-        assert said_so[-1] == "nothing is known to come after the model's training, so no interval was adapted"
+        assert not said_so
     other = values.copy()
     other[:200] += 30  # what it was trained on is no evidence, whatever the table holds there
     one, two = (past_factors(trained, panel_from_arrays(table), 1) for table in (values, other))
@@ -405,7 +405,7 @@ def test_only_the_newest_steps_are_looked_at(trained):
 def test_a_backtest_that_adapts_holds_where_the_series_gets_wilder_and_moves_no_median():
     values = steady_then_wild(steps=600, wild=300)
     plain, made = (backtest(values, ["AR", "LastValue"], origins=400, adapt=adapt) for adapt in (False, True))
-    assert made.adapted and not plain.adapted
+    assert made.adapted == ("AR", "LastValue") and not plain.adapted
     for name, quantiles in made.forecasts.items():
         np.testing.assert_array_equal(quantiles[..., MEDIAN], plain.forecasts[name][..., MEDIAN])
         wild = slice(200, None)
@@ -431,7 +431,9 @@ def test_a_forecast_without_all_quantiles_stays_as_it_is():
     def point(table, horizon):
         return np.full(horizon, 50.0)
 
+    assert backtest(steady_then_wild(), point, origins=30).adapted == (), "it was handed over, not asked for by name"
     made = backtest(steady_then_wild(), point, origins=30, adapt=True)
+    assert made.adapted == ("point",)
     assert (made.forecasts["point"][..., MEDIAN] == 50).all()
     assert np.isnan(np.delete(made.forecasts["point"], MEDIAN, axis=-1)).all()
 
@@ -443,14 +445,14 @@ def test_the_commands_take_the_option(tmp_path, trained):
     file.write_text("t,y\n" + "".join(f"{t},{y}\n" for t, y in enumerate(steady_then_wild())))
     save_model(trained, model)
     words = ["forecast", str(file), "--horizon", "2", "--model", str(model), "--json"]
-    plain, made = (CliRunner().invoke(app, [*words, *more]) for more in ([], ["--adapt"]))
+    plain, made = (CliRunner().invoke(app, [*words, *more]) for more in (["--no-adapt"], []))
     assert plain.exit_code == made.exit_code == 0, made.output
     assert "intervals follow what came on the 150 steps" in made.stderr
     narrow, wide = (json.loads(each.stdout)[0] for each in (plain, made))
     assert wide["LSTM"] == narrow["LSTM"] and wide["LSTM-hi-80"] > narrow["LSTM-hi-80"]
     words = ["backtest", str(file), "--models", "LastValue,AR", "--json"]
-    plain, made = (json.loads(CliRunner().invoke(app, [*words, *more]).stdout) for more in ([], ["--adapt"]))
-    assert made["adapted"] and not plain["adapted"]
+    plain, made = (json.loads(CliRunner().invoke(app, [*words, *more]).stdout) for more in (["--no-adapt"], []))
+    assert made["adapted"] == ["LastValue", "AR"] and plain["adapted"] == []
     assert [row["mase"] for row in made["scores"]] == [row["mase"] for row in plain["scores"]]
     assert made["scores"][0]["coverage_90"] != plain["scores"][0]["coverage_90"]
 

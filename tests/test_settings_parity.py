@@ -37,7 +37,7 @@ CALLS = {  # of what each command does in Python
     "forecast": [forecasts.forecast],
 }
 PLACED = {"source": {"table", "frame", "name_or_path"}, "fix": {"fix", "fixes"}}  # given by place in mend(table, fixes)
-ONLY_ASKED_OF_A_RUN = {"horizon", "verdict", "seconds"}  # what is made and looked at beside a fit; RunConfig in Python
+ONLY_ASKED_OF_A_RUN = {"adapt", "horizon", "verdict", "seconds"}  # what is made and looked at beside a fit; RunConfig in Python
 
 
 def command(name):
@@ -139,6 +139,7 @@ RUN = {  # every option of a run, and what it says in the file
     ("training", "seed"): (3, ["--seed", "3"]),
     ("training", "device"): ("cuda", ["--device", "cuda"]),
     ("", "horizon"): (5, ["--horizon", "5"]),
+    ("", "adapt"): (False, ["--no-adapt"]),
     ("", "verdict"): ("full", ["--verdict", "full"]),
     ("", "seconds"): (2.5, ["--seconds", "2.5"]),
 }
@@ -149,7 +150,7 @@ FORECAST = {
     ("forecast", "level"): ([80, 90], ["--level", "80", "--level", "90"]),
     ("forecast", "future"): ("plan.csv", ["--future", "plan.csv"]),
     ("forecast", "what_if"): (["price=9", "day=rest"], ["--what-if", "price=9", "--what-if", "day=rest"]),
-    ("forecast", "adapt"): (True, ["--adapt"]),
+    ("forecast", "adapt"): (False, ["--no-adapt"]),
 }
 for key in ("inputs", "known", "static", "season_length"):  # the model says these
     del FORECAST["data", key]
