@@ -1,12 +1,12 @@
 """Make the shipped weights from a seed: train the network on simulated series alone.
 
-    python scripts/pretrain.py --seed 0                      two hours on a core; resumes where it was stopped
-    python scripts/pretrain.py --seed 0 --seconds 500        one slice of it
-    python scripts/pretrain.py --seed 0 --export FILE        write what there is as a model file
+    python scripts/pretrain.py --seed 0 --state FILE                  twenty to forty minutes of one core
+    python scripts/pretrain.py --seed 0 --state FILE --seconds 500    one slice of it; call again to go on
+    python scripts/pretrain.py --seed 0 --state FILE --export FILE    write what there is as a model file
 
-Nothing real is read: the series come from ``gatecast.synthetic``.  Needs torch, NumPy and safetensors.  After every
-slice the state lies in ``--state``; a killed slice loses at most the updates since the last save.  Each part of the
-training draws from a generator of its own, seeded by seed and part, so that it does not matter where it was stopped.
+Nothing real is read: the series come from ``gatecast.synthetic``.  Needs torch, NumPy and safetensors, and no other
+package.  The state is saved every ``PART`` updates; a slice that is killed loses those since.  Each part draws from a
+generator of its own, seeded by seed and part, so that it does not matter where it was stopped.
 
 Key: S series of a pool, B series of a batch, N origin, K step ahead, T step, C channel.
 """
@@ -24,12 +24,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from safetensors.numpy import save_file
 from torch import Tensor
 
-from gatecast.config import NetworkConfig, RunConfig, TrainingConfig
-from gatecast.modelfile import Model, save_model
+from gatecast import __version__
+from gatecast.constants import DIRECT_HORIZON, FORMAT
 from gatecast.network import Network, export, pinball_loss, to_tensors
-from gatecast.runtime import weights_from_arrays
 from gatecast.scaling import Question, Running, Scaled, ask, scale_series
 from gatecast.synthetic import ANY_SEASON, KINDS, Kind, simulate
 
@@ -38,7 +38,6 @@ Random = np.random.Generator
 
 UPDATES = 14_000
 PART = 500  # updates between two saves; pools are drawn anew for each part
-UNITS, LAYERS = 64, 2
 RATE = 3e-3  # peak of the one-cycle schedule
 WARM = 0.1  # share of the updates in which it rises
 DECAY = 1e-4
@@ -48,10 +47,19 @@ STEPS = 12  # ahead, of an origin
 CELLS = 9_000  # series x steps of a batch
 FEWEST, MOST = 12, 96  # series of a batch
 USES = 1.5  # times that a simulated series is looked at, on average
-REACH = 64
+REACH = DIRECT_HORIZON
 LARGEST_LOSS = 20.0  # of an origin, in scales
 LARGEST_WEIGHT = 8.0
 HELD = 96  # held-back series of each kind that are judged
+
+
+class Shape(NamedTuple):
+    """What the network is made from."""
+
+    units: int = 64
+    layers: int = 2
+    dropout: float = 0.0
+    forget_bias: float = 1.0
 
 
 class Batch(NamedTuple):
@@ -138,7 +146,7 @@ class Training:
     def __init__(self, seed: int, updates: int, device: str) -> None:
         torch.manual_seed(seed)
         self.seed, self.updates, self.device, self.update = seed, updates, torch.device(device), 0
-        self.network = Network(NetworkConfig(units=UNITS, layers=LAYERS)).to(self.device)
+        self.network = Network(Shape()).to(self.device)
         with torch.no_grad():
             self.network.out.bias.zero_()  # all candidates alike: what is simulated is of every kind
         self.adam = torch.optim.AdamW(self.network.parameters(), lr=RATE, weight_decay=DECAY)
@@ -189,17 +197,15 @@ class Training:
         return (each_N * some_N).sum() / some_N.sum().clamp(min=1)
 
     def judged(self) -> dict[str, float]:
-        """The averaged network's loss on held-back simulated series of every kind."""
-        live = {name: value.clone() for name, value in self.network.state_dict().items()}
-        self.network.load_state_dict(self.average)
+        """The network's loss on held-back simulated series of every kind."""
         found = {}
         for which, kind in enumerate(KINDS):
-            rng = np.random.default_rng((7, which))  # the same for every seed, and never trained on
+            rng = np.random.default_rng((0, 2, which))  # the same for every seed; those trained on have a 1 here
             pool = Pool(kind, HELD, rng)
             with torch.inference_mode():
                 losses = [float(self.loss(pool.batch(rng))) for _ in range(4)]
-            found[",".join(map(str, kind.seasons)) or "any"] = float(np.mean(losses))
-        self.network.load_state_dict(live)
+            season = " and ".join(map(str, kind.seasons)) or "any"
+            found[f"season {season}, up to {kind.longest} steps"] = float(np.mean(losses))
         return found
 
     def save(self, path: Path) -> None:
@@ -225,12 +231,11 @@ class Training:
             setattr(self, name, state[name])
 
     def export(self, path: Path) -> None:
-        """Write the averaged network as a model file with its card."""
+        """Write the averaged network and its card as ``gatecast.modelfile`` reads them; the training stays as it is."""
+        live = {name: value.clone() for name, value in self.network.state_dict().items()}
         self.network.load_state_dict(self.average)
-        config = RunConfig(
-            network=NetworkConfig(units=UNITS, layers=LAYERS),
-            training=TrainingConfig(horizon=REACH, seed=self.seed, updates=self.update, scaling="running"),
-        )
+        training = {"horizon": REACH, "seed": self.seed, "updates": self.update, "scaling": "running"}
+        training |= {"learning_rate": RATE, "weight_decay": DECAY, "clip": CLIP, "origins": ORIGINS, "steps": STEPS}
         card = {
             "what": "zero-shot weights of gatecast: the weights saw no real data",
             "generator": "gatecast.synthetic",
@@ -238,8 +243,17 @@ class Training:
             "updates": self.update,
             "seconds": round(self.seconds),
             "held_back_loss": {name: round(loss, 4) for name, loss in self.judged().items()},
+            "versions": {"gatecast": __version__, "numpy": np.__version__, "torch": torch.__version__},
         }
-        save_model(Model(weights_from_arrays(export(self.network)), Running((1,)), config, None, (), card), path)
+        header = {
+            "gatecast_format": str(FORMAT),
+            "scaling": json.dumps(Running((1,)).as_dict()),
+            "config": json.dumps({"network": Shape()._asdict(), "training": training}),
+            "columns": "[]",
+            "card": json.dumps(card),
+        }
+        save_file(export(self.network), path, metadata=header)
+        self.network.load_state_dict(live)
 
 
 def one_cycle(share: float) -> float:
@@ -262,6 +276,9 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     state = asked.state or Path(f"pretrain-{asked.seed}.pt")
+    for path in (state, asked.export or state):
+        if not path.parent.is_dir():
+            parser.error(f"{path}: there is no folder {path.parent}; make it first")
     training = Training(asked.seed, asked.updates, asked.device)
     if state.exists():
         training.load(state)

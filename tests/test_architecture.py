@@ -11,7 +11,7 @@ import gatecast
 
 PACKAGE = Path(gatecast.__file__).parent
 LADDER = [
-    {"errors", "arrow", "calendars", "wording", "covariates", "phases"},
+    {"errors", "constants", "arrow", "calendars", "wording", "covariates", "phases"},
     {"config", "cell", "frequency", "layouts", "numerals", "scaling", "significance", "gains", "copies", "tablefiles"}
     | {"synthetic"},
     {"conformal", "metrics", "detectors", "dates", "findings", "runtime", "skill", "spacing", "variance", "windows"},
