@@ -37,7 +37,12 @@ CALLS = {  # of what each command does in Python
     "forecast": [forecasts.forecast],
 }
 PLACED = {"source": {"table", "frame", "name_or_path"}, "fix": {"fix", "fixes"}}  # given by place in mend(table, fixes)
-ONLY_ASKED_OF_A_RUN = {"adapt", "horizon", "verdict", "seconds"}  # what is made and looked at beside a fit; RunConfig in Python
+ONLY_ASKED_OF_A_RUN = {
+    "adapt",
+    "horizon",
+    "verdict",
+    "seconds",
+}  # what is made and looked at beside a fit; RunConfig in Python
 
 
 def command(name):

@@ -17,7 +17,7 @@ from gatecast.cards import About, make_card
 from gatecast.config import NetworkConfig, RunConfig, TrainingConfig, with_defaults
 from gatecast.covariates import Column
 from gatecast.errors import DataError, SettingsError
-from gatecast.frequency import season_lengths
+from gatecast.frequency import require_season_lengths, season_lengths
 from gatecast.modelfile import Model
 from gatecast.panel import Panel
 from gatecast.predictor import require_columns
@@ -59,6 +59,8 @@ class Series(NamedTuple):
 
     def seasons(self, asked: tuple[int, ...] | None) -> tuple[int, ...]:
         """Steps per season: those asked for, or those of the calendar of which the training part holds two."""
+        if asked is not None:
+            require_season_lengths(asked)
         usual = season_lengths(self.about.frequency)
         return asked or tuple(season for season in usual if 2 * season <= self.training) or (1,)
 

@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import calendar
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from numbers import Integral
 from typing import Any, Literal
 
 import numpy as np
@@ -191,6 +193,17 @@ def steps_between(earlier: Times, later: Times, frequency: Frequency) -> Steps:
         over = rest - (frequency.step - rest)  # above 0: more than half a step
         count = count + ((over > 0) | ((over == 0) & (count % 2 == 1)))
     return np.maximum(count, 1).astype(np.int64)
+
+
+def require_season_lengths(asked: object) -> None:
+    """Refuse season lengths that cannot be.
+
+    Raises:
+        SettingsError: they are not one or two whole numbers of steps.
+    """
+    lengths = asked if isinstance(asked, Sequence) else ()
+    if len(lengths) not in (1, 2) or not all(isinstance(m, Integral) and int(m) >= 1 for m in lengths):
+        raise SettingsError(f"season_length = {asked!r}: give one or two whole numbers of steps, or (1,) for no season")
 
 
 def season_lengths(frequency: Frequency) -> tuple[int, ...]:

@@ -24,7 +24,7 @@ from gatecast.opening import open_table
 from gatecast.panel import Panel
 from gatecast.rolling import Backtest, Note, Plan, adapted, roll
 from gatecast.volatility import EWMA, GARCH, HAR
-from gatecast.zeroshot import ZeroShot
+from gatecast.zeroshot import NAME, ZeroShot
 
 __all__ = ["CHEAP", "NAMED", "Backtest", "backtest"]
 
@@ -172,11 +172,11 @@ def _made(forecasters: Any, seasons: tuple[int, ...], told: tuple[int, ...]) -> 
 
 
 def _named(forecasters: Any) -> tuple[str, ...]:
-    """What those among the forecasters are called that were asked for by name."""
+    """What those are called that were asked for by name and whose intervals do not follow by themselves."""
     if isinstance(forecasters, Mapping):
-        return tuple(name for name, each in forecasters.items() if isinstance(each, str))
+        return tuple(name for name, each in forecasters.items() if isinstance(each, str) and each != NAME)
     several = forecasters if isinstance(forecasters, Iterable) and not isinstance(forecasters, str) else [forecasters]
-    return tuple(each for each in several if isinstance(each, str))
+    return tuple(each for each in several if isinstance(each, str) and each != NAME)
 
 
 def _expected(forecaster: Any, training: NDArray[np.float64], question: Question) -> float | None:

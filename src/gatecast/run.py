@@ -33,7 +33,7 @@ from gatecast.verdict import Verdict, judge
 from gatecast.wave import free_run, score_unseen
 from gatecast.windows import Split, split_steps
 from gatecast.wording import finite
-from gatecast.zeroshot import ZeroShotSeries
+from gatecast.zeroshot import NAME, ZeroShotSeries
 
 Report = Callable[[Progress], None]
 Indices = NDArray[np.int64]
@@ -357,20 +357,16 @@ def following(
 ) -> dict[str, dict[str, Floats]]:
     """All forecasts, with intervals of every model that follow what had come of its earlier ones, see ``adaptive``.
 
-    A full-sequence run has none.
+    A full-sequence run has none, and those of the shipped weights follow by themselves.
     """
     near, far = modes["point_by_point"], modes["multi_sequence"]
-    made = dict(forecasts)
-    made[near.name] = {
-        name: follow(near.truth_OH[None], quantiles[None], near.origins)[0]
-        for name, quantiles in forecasts[near.name].items()
-    }
+    made = {mode: dict(each) for mode, each in forecasts.items()}
     steps = np.minimum(np.arange(far.horizon), dense.truth_OH.shape[1] - 1)
-    made[far.name] = {}
-    for name, quantiles in forecasts[far.name].items():
+    for name in made[near.name].keys() - {NAME}:
+        made[near.name][name] = follow(near.truth_OH[None], made[near.name][name][None], near.origins)[0]
         said = dense.forecasts[name][None]
         factors_1OHQ = adaptive_factors(dense.truth_OH[None], said, dense.origins, far.origins)
-        made[far.name][name] = rescale(quantiles, factors_1OHQ[0][:, steps])
+        made[far.name][name] = rescale(made[far.name][name], factors_1OHQ[0][:, steps])
     return made
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
-from gatecast.frequency import season_lengths
+from gatecast.frequency import require_season_lengths, season_lengths
 from gatecast.panel import Panel
 
 Floats = NDArray[np.float64]
@@ -34,7 +34,12 @@ def seasons_of(
         asked: season lengths that are wanted; None takes those of the calendar, or what is found in the series if
             their times are plain numbers.
         unknown: steps at the end of every series that must not be looked at.
+
+    Raises:
+        SettingsError: season lengths are asked for that cannot be.
     """
+    if asked is not None:
+        require_season_lengths(asked)
     known_S = panel.lengths - unknown
     wanted = asked or season_lengths(panel.frequency)
     if asked is None and panel.frequency.unit == "numbers":

@@ -56,7 +56,8 @@ KINDS = (
     Kind((), 20, 300, 0.1, 1.2),  # a season of any length
 )
 ANY_SEASON = (2, 60)  # the lengths it may have
-CALM = 24
+CALM = 24  # steps of a season from which on noise may be far less
+LEAST = 6  # steps of the longest series of a kind
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Parts:
     walk: float = 0.08  # a random walk, nothing else
     counts: float = 0.05  # counts, many of them zero
     seasonal: float = 0.85
-    spiky: float = 0.5  # of the weight of single phases against smooth waves
+    spiky: float = 0.5  # weight of single phases against smooth waves, in the mean
     drifting: float = 0.6  # of the seasons that change their shape
     multiplicative: float = 0.55
     coloured: float = 0.4  # noise that remembers
@@ -110,11 +111,10 @@ def simulate(kind: Kind, count: int, rng: Random, parts: Parts | None = None) ->
         parts: how often each part occurs.
 
     Raises:
-        SettingsError: there is nothing to simulate.
+        SettingsError: there is nothing to simulate, or a kind is impossible.
     """
     parts = parts or Parts()
-    if count < 1 or kind.longest < 2:
-        raise SettingsError(f"{count} series of {kind.longest} steps: give at least 1 series of 2 steps")
+    _require_possible(kind, count)
     y_NT, counted_N = _paths(kind, count, rng, parts)
     mixed_N = (rng.random(count) < parts.mixed) & ~counted_N
     if mixed_N.any():
@@ -126,6 +126,7 @@ def simulate(kind: Kind, count: int, rng: Random, parts: Parts | None = None) ->
         y_NT[warped_N] = _warp(y_NT[warped_N], rng)
     y_NT = np.where(counted_N[:, None], y_NT, _in_units(y_NT, rng, parts))
     y_NT = _disturb(y_NT, rng, parts)
+    y_NT = np.where(counted_N[:, None], np.maximum(np.round(y_NT), 0), y_NT)
     longest, shortest = np.log(kind.longest), np.log(min(kind.shortest, kind.longest))
     lengths_N = np.where(
         rng.random(count) < 0.5,
@@ -134,6 +135,15 @@ def simulate(kind: Kind, count: int, rng: Random, parts: Parts | None = None) ->
     ).round()
     truth_NT = np.where(np.arange(kind.longest) >= kind.longest - lengths_N[:, None], y_NT, np.nan)
     return Simulated(_punch(truth_NT, rng, parts.missing), truth_NT)
+
+
+def _require_possible(kind: Kind, count: int) -> None:
+    if count < 1 or kind.longest < LEAST:
+        raise SettingsError(f"{count} series of {kind.longest} steps: give at least 1 series of {LEAST} steps")
+    if not 1 <= kind.shortest <= kind.longest:
+        raise SettingsError(f"series of {kind.shortest} to {kind.longest} steps: the shortest is 1 to the longest")
+    if not 1 <= len(kind.seasons) <= 2 or min(kind.seasons) < 1:
+        raise SettingsError(f"seasons of {kind.seasons} steps: give one or two lengths, or (1,) for none")
 
 
 # ------------------------------------------------------------------------------------------------- paths
@@ -281,7 +291,7 @@ def _season(length: int, n: int, rng: Random, parts: Parts) -> Floats:
     for k in range(1, min(length // 2, 12) + 1):
         size = (rng.random((n, 1)) < 1 / k) * rng.normal(0, 1 / k, (n, 1))
         waves += size * np.cos(2 * np.pi * k * phase / length + rng.uniform(0, 2 * np.pi, (n, 1)))
-    share = rng.random((n, 1)) ** (1 / max(2 * parts.spiky, 1e-3))
+    share = rng.random((n, 1)) ** (parts.spiky / max(1 - parts.spiky, 1e-3))  # its mean is 1 - spiky
     few = 0.25 if length < 20 else 6 / length
     single = rng.normal(0, 1, (n, length)) * (rng.random((n, length)) < few)
     table = share * waves + (1 - share) * single

@@ -144,6 +144,8 @@ class ZeroShot:
     def predict_many(self, panel: Panel, origins: NDArray[np.int64], horizon: int) -> Floats:
         """Return quantiles (S, O, H, Q) at config.QUANTILES from every origin, each from what was known there.
 
+        Seasons are those that a series had shown by the earliest of the origins.
+
         Args:
             panel: the series, aligned at their ends.
             origins: index of the last step known, counted from the start of the longest series.
@@ -280,7 +282,7 @@ def _read(members: Sequence[Model], values_ST: Floats, now_O: Indices, horizon: 
     series, steps = values_ST.shape
     seasons = members[0].scaling.seasons
     seen_ST = np.isfinite(values_ST)
-    first_S = np.where(seen_ST.any(1), np.argmax(seen_ST, axis=1), steps) + max(3, min(seasons[0], steps // 4))
+    first_S = np.where(seen_ST.any(1), np.argmax(seen_ST, axis=1), steps) + max(3, seasons[0])
     apart = seasons[0] // 3 + 1
     count = max(0, -(-(steps - 1 - int(first_S.min(initial=steps))) // apart))
     origins_SG = first_S[:, None] + apart * np.arange(count)
