@@ -36,7 +36,7 @@ from gatecast.synthetic import ANY_SEASON, KINDS, Kind, simulate
 Floats = NDArray[np.float64]
 Random = np.random.Generator
 
-UPDATES = 30_000
+UPDATES = 14_000
 PART = 500  # updates between two saves; pools are drawn anew for each part
 RATE = 3e-3  # peak of the one-cycle schedule
 WARM = 0.1  # share of the updates in which it rises

@@ -5,10 +5,11 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+from gatecast.cli import course
+
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import lstm
-from gatecast.cli import course
 
 if __name__ == "__main__":
     course(lstm)

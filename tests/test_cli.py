@@ -2,6 +2,7 @@
 
 import csv
 import json
+import os
 import re
 import subprocess
 import sys
@@ -306,3 +307,21 @@ def test_a_run_that_stops_early_is_repeated_by_its_settings(tmp_path):
     two = call("run", "--config", tmp_path / "one" / "config.toml", "--no-save", "--json")
     assert json.loads(two.stdout)["scores"] == found["scores"]
     assert json.loads(two.stdout)["network"]["updates"] == found["network"]["updates"]
+
+
+# ------------------------------------------------------------------------------------------- threads
+
+DOORS = {
+    "gatecast": "import gatecast.cli; import numpy",
+    "run_lstm": f"import runpy; runpy.run_path({str(ROOT / 'src' / 'run_lstm.py')!r}, run_name='door')",
+}
+THREADS = "; import threadpoolctl; print(max(pool['num_threads'] for pool in threadpoolctl.threadpool_info()))"
+
+
+@pytest.mark.parametrize("door", DOORS)
+@pytest.mark.parametrize(("asked", "threads"), [(None, 1), ("2", 2)])
+def test_one_thread_multiplies_unless_more_are_asked_for(door, asked, threads):
+    left = {name: value for name, value in os.environ.items() if not name.endswith("_NUM_THREADS")}
+    given = left if asked is None else {**left, "OMP_NUM_THREADS": asked}
+    done = subprocess.run([sys.executable, "-c", DOORS[door] + THREADS], env=given, capture_output=True, text=True)
+    assert done.stdout.strip() == str(min(threads, os.cpu_count())), done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +18,9 @@ if TYPE_CHECKING:
     from gatecast.config import RunConfig
     from gatecast.panel_run import PanelOutcome
     from gatecast.run import Outcome, Recipe, Report
+
+if "OMP_NUM_THREADS" not in os.environ:  # the matrices are small: beside a busy program a second thread costs much
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # read when NumPy is loaded, which this module does not do
 
 app = typer.Typer(
     name="gatecast",
