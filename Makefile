@@ -2,12 +2,15 @@
 # make test   lint, types and all tests
 # make check  lint, format and types only
 # make bench  speed and accuracy beside the classic recipe
+# make peers  environments of the libraries that benchmarks/backtest.py stands beside
 
 PYTHON ?= python3
 PIP = .venv/bin/pip install --quiet --disable-pip-version-check
 RUN = .venv/bin/python
 
-.PHONY: setup run check test test-long bench figures clean
+PEERING = install --quiet --disable-pip-version-check --constraint .peers/torch.txt torch
+
+.PHONY: setup run check test test-long bench peers figures clean
 
 setup: .venv/ready
 
@@ -33,6 +36,15 @@ test-long: check
 
 bench: setup
 	$(RUN) benchmarks/course.py
+
+peers: setup
+	mkdir -p .peers
+	grep '^torch==' constraints.txt > .peers/torch.txt
+	for name in darts neuralforecast; do \
+		test -x .peers/$$name/bin/python || $(PYTHON) -m venv .peers/$$name || exit 1; \
+	done
+	.peers/darts/bin/pip $(PEERING) darts pytorch-lightning
+	.peers/neuralforecast/bin/pip $(PEERING) neuralforecast
 
 figures: setup
 	$(RUN) docs/course/figures.py

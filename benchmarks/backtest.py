@@ -1,12 +1,13 @@
 """A backtest from 1,000 origins, 50 steps ahead, beside the same backtest of Darts and neuralforecast.
 
-    .venv/bin/python benchmarks/backtest.py            gatecast alone; writes benchmarks/results/backtest.json
-    .venv/bin/python benchmarks/backtest.py --darts-python PATH --neuralforecast-python PATH    and its peers
+    make peers                                         environments of its peers, once
+    .venv/bin/python benchmarks/backtest.py            some minutes; writes benchmarks/results/backtest.json
     .venv/bin/python benchmarks/backtest.py --quick    to see that it runs; means nothing, writes nothing
 
-Each PATH is the Python of an environment that has the library; one that is not given or cannot import it is skipped,
-visibly.  Every figure is of a fresh process on one thread.  This file is also what runs there: at its top it imports
-nothing but the standard library and NumPy.  README.md beside it says what every figure means.
+``--darts-python`` and ``--neuralforecast-python`` name the Python of another environment that has the library; one
+that cannot be imported is skipped, visibly.  Every figure is of a fresh process on one thread.  This file is also what
+runs there: at its top it imports nothing but the standard library and NumPy.  README.md beside it says what every
+figure means.
 """
 
 from __future__ import annotations
@@ -15,23 +16,21 @@ import argparse
 import json
 import logging
 import os
-import platform
 import resource
+import shutil
 import subprocess
 import sys
 import time
 import warnings
 from collections.abc import Callable
-from datetime import UTC, datetime
-from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import numpy as np
+from record import HOME, ONE_THREAD, RESULTS, heading, note_start, say, state, write
 
-HOME = Path(__file__).resolve().parents[1]
-RESULTS = Path(__file__).resolve().parent / "results" / "backtest.json"
-ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+PEERS = HOME / ".peers"  # where ``make peers`` puts their environments
+ENVIRONMENT = {**ONE_THREAD, "CUDA_VISIBLE_DEVICES": ""}
 START = "2020-01-01"
 UNITS, BATCH, READS = 32, 32, 168  # of the peers' networks: hidden units, windows of an update, steps of a window
 MUST = {("once", "darts"): 4, ("once", "neuralforecast"): 15, ("refit", "darts"): 5, ("refit", "neuralforecast"): 5}
@@ -243,14 +242,10 @@ def peak() -> float:
 # ====================================================================================================================
 
 
-def say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
-
-
-def usable(library: str, python: str | None) -> str | None:
+def usable(library: str, python: str) -> str | None:
     """Why a library is skipped, if it is."""
-    if python is None:
-        return f"skipped: --{library}-python was not given"
+    if shutil.which(python) is None:
+        return f"skipped: there is no {python}; make peers installs it"
     done = subprocess.run([python, "-c", f"import {library}"], capture_output=True, text=True, check=False)
     return f"skipped: {library} cannot be imported there" if done.returncode else None
 
@@ -259,20 +254,20 @@ def run(python: str, library: str, way: str, quick: bool) -> dict[str, Any]:
     """What a fresh process measures."""
     say(f"{library}, {way}")
     words = [python, __file__, "--part", library, way, *(["--quick"] if quick else [])]
-    done = subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, **ONE_THREAD})
+    done = subprocess.run(words, capture_output=True, text=True, check=False, env={**os.environ, **ENVIRONMENT})
     if done.returncode:
         raise SystemExit(f"{library}, {way} ended with {done.returncode}:\n{done.stderr[-2000:]}")
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def measure(counts: Counts, pythons: dict[str, str | None], quick: bool) -> tuple[dict[str, Any], dict[str, str]]:
+def measure(counts: Counts, pythons: dict[str, str], quick: bool) -> tuple[dict[str, Any], dict[str, str]]:
     """Everything, the libraries in turn; what is skipped, and why."""
     skipped = {library: why for library, python in pythons.items() if (why := usable(library, python))}
     found: dict[str, Any] = {}
     for way, rounds in (("once", counts.rounds), ("refit", 1)):
         for _ in range(rounds):
             for library, python in pythons.items():
-                if python is not None and library not in skipped:
+                if library not in skipped:
                     runs = found.setdefault(way, {}).setdefault(library, [])
                     runs.append(run(python, library, way, quick))
     return found, skipped
@@ -305,33 +300,15 @@ def figures_of(found: dict[str, Any]) -> list[dict[str, Any]]:
     return rows
 
 
-def device() -> dict[str, Any]:
-    """The machine and the versions."""
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
-    return {
-        "cpu": model or platform.processor() or platform.machine(),
-        "cores": os.cpu_count(),
-        "system": platform.system(),
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-    }
-
-
-def versions(pythons: dict[str, str | None], skipped: dict[str, str]) -> dict[str, str]:
+def versions(pythons: dict[str, str], skipped: dict[str, str]) -> dict[str, str]:
     """Of each library that ran, and of its torch."""
     found = {}
     for library, python in pythons.items():
-        if python is not None and library not in skipped:
+        if library not in skipped:
             code = f"from importlib.metadata import version as v; print(v('{library}'), 'with torch', v('torch'))"
             done = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True)
             found[library] = done.stdout.strip()
     return found
-
-
-def git(*words: str) -> str:
-    return subprocess.run(["git", *words], cwd=HOME, capture_output=True, text=True, check=False).stdout.strip()
 
 
 def show(found: dict[str, Any], skipped: dict[str, str], rows: list[dict[str, Any]]) -> None:
@@ -355,16 +332,16 @@ def show(found: dict[str, Any], skipped: dict[str, str], rows: list[dict[str, An
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="small counts, to see that it runs; writes nothing")
-    parser.add_argument("--darts-python", help="the Python of an environment with Darts")
-    parser.add_argument("--neuralforecast-python", help="the Python of an environment with neuralforecast")
+    for library, name in (("darts", "Darts"), ("neuralforecast", "neuralforecast")):
+        usual = PEERS / library / "bin" / "python"
+        parser.add_argument(f"--{library}-python", default=str(usual), help=f"the Python of an environment with {name}")
     parser.add_argument("--part", nargs=2, metavar=("LIBRARY", "WAY"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     counts = QUICK if asked.quick else Counts()
     if asked.part:
         print(json.dumps(in_this_process(*asked.part, counts)))
         return
-    begin, busy = time.perf_counter(), os.getloadavg()
-    commit, changed = git("rev-parse", "HEAD"), git("status", "--porcelain", "--untracked-files=no")
+    start = note_start()
     pythons = {
         "gatecast": sys.executable,
         "darts": asked.darts_python,
@@ -373,27 +350,20 @@ def main() -> None:
     found, skipped = measure(counts, pythons, asked.quick)
     rows = figures_of(found)
     show(found, skipped, rows)
-    seconds = time.perf_counter() - begin
-    print(f"\n{seconds:.0f} s in all; commit {commit[:9]}{' and changes' if changed else ''}")
+    head = heading(start, "numpy")
+    print(f"\n{head['seconds']:.0f} s in all; {state(head)}")
     if asked.quick:
         print("quick: the figures mean nothing and are not written")
         return
     result = {
-        "date": datetime.now(UTC).isoformat(timespec="seconds"),
-        "device": device(),
+        **head,
         "versions": versions(pythons, skipped),
-        "commit": commit,
-        "uncommitted_changes": bool(changed),
-        "load_average": {"before": busy, "after": os.getloadavg()},
-        "seconds": seconds,
         "counts": counts._asdict(),
         "skipped": skipped,
         "figures": rows,
         "measured": found,
     }
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(json.dumps(result, indent=1, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-    print(f"written: {RESULTS.relative_to(HOME)}")
+    write(result, RESULTS / "backtest.json")
 
 
 if __name__ == "__main__":
