@@ -261,3 +261,77 @@ def test_after_a_refusal_the_forecaster_is_as_it_was(start):
     with pytest.raises(DataError, match="at least 10 are needed"):
         fitted.fine_tune(panel_from_arrays([1.0, 2.0, 3.0]))
     assert fitted.predict(4).equals(before)
+
+
+# ------------------------------------------------------------------------------------------- a panel begins with them
+
+
+def few(**changes):
+    return TrainingConfig(**{"updates": 3, "batch": 4, "origins": 4, "steps": 3, **changes})
+
+
+def test_a_panel_of_the_target_alone_begins_with_the_shipped_weights():
+    panel = panel_from_frame(table(series=3))
+    made = LSTMForecaster(training=few(updates=0), season_length=(7,)).fit(panel).model_
+    assert same(arrays(made), arrays(shipped()[0]))
+    assert made.config.training.start == "shipped"
+    assert "the weights saw no real data" in made.card["start"]["what"]
+
+
+@pytest.mark.parametrize(
+    ("network", "changes"),
+    [(NetworkConfig(units=64, layers=2), {}), (None, {"start": "nothing"}), (None, {"scaling": "fixed"})],
+)
+def test_one_with_a_shape_or_a_fixed_scale_of_its_own_begins_with_nothing(network, changes):
+    series = 1 if changes.get("scaling") else 3
+    forecaster = LSTMForecaster(network, few(**changes), season_length=(7,))
+    made = forecaster.fit(panel_from_frame(table(series=series))).model_
+    assert made.config.training.start == "nothing"
+    assert "start" not in made.card
+
+
+def test_a_single_series_begins_with_nothing_unless_asked():
+    panel = panel_from_frame(table(series=1))
+    for asked, found in (("auto", "nothing"), ("shipped", "shipped")):
+        made = LSTMForecaster(training=few(start=asked), season_length=(7,)).fit(panel).model_
+        assert made.config.training.start == found
+
+
+def test_columns_beside_the_target_begin_with_nothing_and_refuse_the_shipped_weights():
+    frame = with_price()
+    made = LSTMForecaster(training=few()).fit(frame, inputs=["price"]).model_
+    assert made.config.training.start == "nothing"
+    with pytest.raises(SettingsError, match=r"read the target alone, and the table is given with price"):
+        LSTMForecaster(training=few(start="shipped")).fit(frame, inputs=["price"])
+    with pytest.raises(SettingsError, match=r"scaling = 'fixed': .* leave one of the two out"):
+        LSTMForecaster(training=few(start="shipped", scaling="fixed")).fit(panel_from_frame(table()))
+
+
+def test_the_seed_says_which_of_the_shipped_networks_it_is():
+    panel = panel_from_frame(table(series=3))
+    for seed in range(3):
+        made = LSTMForecaster(training=few(updates=0, seed=seed), season_length=(7,)).fit(panel).model_
+        assert same(arrays(made), arrays(shipped()[seed % len(shipped())]))
+
+
+def test_windows_show_three_long_seasons_and_are_then_fewer():
+    long = panel_from_arrays(np.random.default_rng(3).normal(size=700))
+    made = LSTMForecaster(training=few(start="shipped", batch=None, updates=1), season_length=(100,)).fit(long).model_
+    assert (made.config.training.context, made.config.training.batch) == (300, 6)
+
+
+def test_the_settings_of_a_fit_repeat_it_to_the_last_bit():
+    panel = panel_from_frame(table(series=3))
+    one = LSTMForecaster(training=few(), season_length=(7,)).fit(panel).model_
+    again = LSTMForecaster(one.config.network, one.config.training, season_length=(7,)).fit(panel).model_
+    assert same(arrays(one), arrays(again))
+
+
+def test_what_was_learned_is_drawn_a_quarter_of_the_way_back_to_the_start(start, monkeypatch):
+    values = np.random.default_rng(2).normal(size=(2, 80)).cumsum(1)
+    drawn = losses(start, 20, values)[1].arrays
+    monkeypatch.setattr("gatecast.training.DRAWN_BACK", 0.0)
+    learned, before = losses(start, 20, values)[1].arrays, arrays(start)
+    assert not same(drawn, learned)
+    for name, array in drawn.items():
+        np.testing.assert_allclose(array, 0.75 * learned[name] + 0.25 * before[name], rtol=1e-5, atol=1e-6)

@@ -99,6 +99,12 @@ class TrainingConfig(_Settings):
     scaling: Literal["auto", "running", "fixed"] = Field(
         default="auto", description="follow level and scale as they move, or fix them on the training part"
     )
+    start: Literal["auto", "nothing", "shipped"] = Field(
+        default="auto",
+        description="what the network knows before it learns: nothing, or what the shipped weights know; auto: a panel "
+        "without columns beside the target, and no shape asked for, starts from the shipped weights (the seed says "
+        "from which)",
+    )
     context: int = Field(default=128, ge=2, description="number of past steps a training window shows")
     horizon: int = Field(default=50, ge=1, le=DIRECT_HORIZON, description="steps ahead the head is trained for")
     updates: int | None = Field(default=None, ge=0, description="weight updates; None follows from the data alone")

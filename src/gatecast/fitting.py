@@ -26,6 +26,7 @@ from gatecast.scaling import Running, Scaling, fixed_from
 from gatecast.supply import Planes, Supply
 from gatecast.training import Progress, Trained, batch_for, train, updates_for
 from gatecast.widening import widen
+from gatecast.zeroshot import shipped
 
 Report = Callable[[Progress], None]
 
@@ -34,6 +35,7 @@ RACE = 5  # when the scaling is to be chosen, each is given a fifth of the updat
 LEAST_UPDATES = 100  # when a panel is trained again from nothing
 GENTLE = 1e-3  # peak of the learning rate when a network that has learned already goes on
 TUNING = 200  # updates then
+SHOWN, LONGEST = 3, 1024  # seasons that a window then shows, and the steps it shows at most
 
 
 class Fitted(NamedTuple):
@@ -94,13 +96,18 @@ class _Plan(NamedTuple):
 
 
 def fit_model(series: Series, wishes: Wishes, progress: Report | None = None) -> tuple[Model, Fitted]:
-    """Train a network from nothing.
+    """Train a network: from nothing, or for a panel from the shipped weights where they serve, see ``TrainingConfig``.
 
     Raises:
+        SettingsError: the shipped weights are asked for, and cannot serve.
         DataError: no series is long enough to train on.
     """
+    if _starts_from_shipped(series, wishes):
+        begun = (wishes.training or TrainingConfig()).model_copy(update={"start": "shipped"})
+        known = shipped()
+        return tune_model(known[begun.seed % len(known)], series, wishes._replace(training=begun), progress)
     shape, config = wishes.network or NetworkConfig(), wishes.training or TrainingConfig()
-    config = config.model_copy(update={"horizon": series.reachable(config.horizon)})
+    config = config.model_copy(update={"horizon": series.reachable(config.horizon), "start": "nothing"})
     plan = _Plan(shape, config, series.seasons(wishes.season_length), config.horizon)
     supply = plan.supply(series, series.validation)
     _require_enough(series, supply)
@@ -123,16 +130,43 @@ def tune_model(start: Model, series: Series, wishes: Wishes, progress: Report | 
             "fine_tune: the model's level and scale are fixed to the series it was trained on; fit this table anew, or "
             "start from a model trained with scaling = 'running'"
         )
-    shape = _shape_of(start, wishes.network)
+    shape, seasons = _shape_of(start, wishes.network), series.seasons(wishes.season_length)
     usual = {"learning_rate": GENTLE, "updates": TUNING, "horizon": start.direct_horizon}
+    plainly = TrainingConfig().context
+    usual["context"] = max(plainly, min(SHOWN * max(seasons), LONGEST))
     asked = with_defaults(wishes.training or TrainingConfig(), **usual)
     config = asked.model_copy(update={"horizon": series.reachable(asked.horizon)})
-    arrays = weights_to_arrays(start.weights)
-    plan = _Plan(shape, config, series.seasons(wishes.season_length), asked.horizon, arrays)
+    plan = _Plan(shape, config, seasons, asked.horizon, weights_to_arrays(start.weights))
     supply = plan.supply(series, series.validation)
     _require_enough(series, supply)
+    if config.batch is None:  # longer windows, fewer of them
+        fewer = max(4, batch_for(supply) * plainly // max(plainly, config.context))
+        plan = plan._replace(config=config.model_copy(update={"batch": fewer}))
     model, fitted = _learned(series, supply, (plan, Running(plan.seasons), {}), progress)
     return replace(model, card={**model.card, "start": dict(start.card)}), fitted
+
+
+def _starts_from_shipped(series: Series, wishes: Wishes) -> bool:
+    """Whether a fit goes on from the shipped weights.
+
+    Raises:
+        SettingsError: it is asked to, and the table has columns that they do not read, or the scaling is to be fixed.
+    """
+    asked = wishes.training or TrainingConfig()
+    if asked.start == "shipped" and asked.scaling == "fixed":
+        raise SettingsError(
+            "start = 'shipped' and scaling = 'fixed': the shipped weights know a running level and scale alone; "
+            "leave one of the two out"
+        )
+    if asked.start == "shipped" and series.about.columns:
+        names = ", ".join(column.name for column in series.about.columns)
+        raise SettingsError(
+            f"start = 'shipped': the shipped weights read the target alone, and the table is given with {names}; leave "
+            "these out, or start from nothing"
+        )
+    shaped = wishes.network is not None and wishes.network.model_fields_set & {"units", "layers", "forget_bias"}
+    serves = len(series.planes.lengths) > 1 and not series.about.columns and asked.scaling != "fixed" and not shaped
+    return asked.start == "shipped" or (asked.start == "auto" and serves)
 
 
 def columns_to_tune(start: Model, panel: Panel) -> tuple[Column, ...]:
@@ -156,7 +190,8 @@ def columns_to_tune(start: Model, panel: Panel) -> tuple[Column, ...]:
 
 def _shape_of(start: Model, asked: NetworkConfig | None) -> NetworkConfig:
     units, layers = start.weights.units, len(start.weights.layers)
-    if asked is not None and (asked.units, asked.layers) != (units, layers):
+    shaped = asked is not None and asked.model_fields_set & {"units", "layers"}
+    if asked is not None and shaped and (asked.units, asked.layers) != (units, layers):
         raise SettingsError(
             f"fine_tune: a network of {asked.layers} x {asked.units} units is asked for, and the one to start from has "
             f"{layers} x {units}, which stay; leave the network's settings out, or train one with fit"
