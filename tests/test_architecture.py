@@ -13,8 +13,9 @@ PACKAGE = Path(gatecast.__file__).parent
 LADDER = [
     {"errors", "constants", "arrow", "calendars", "wording", "covariates", "phases"},
     {"config", "cell", "frequency", "layouts", "numerals", "scaling", "significance", "gains", "copies", "tablefiles"}
-    | {"synthetic"},
-    {"conformal", "metrics", "detectors", "dates", "findings", "runtime", "skill", "spacing", "variance", "windows"},
+    | {"synthetic", "limits"},
+    {"conformal", "metrics", "detectors", "dates", "findings", "runtime", "skill", "spacing", "variance", "windows"}
+    | {"guard", "wire", "workers"},
     {"adaptive", "columns", "coverage", "reading_of_times"},
     {"reading", "rows", "folder", "leakage"},
     {"panel", "judgement"},
@@ -33,18 +34,21 @@ LADDER = [
         "modes",
         "classical",
         "volatility",
+        "uploads",
     },
-    {"adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
+    {"jobs", "adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
     {"mending", "rolling", "widening", "zeroshot"},
-    {"fitting", "opening", "scoring"},
+    {"fitting", "opening", "scoring", "streaming"},
     {"forecaster", "wave"},
     {"run", "panel_run", "doctor", "forecasts", "judging", "charts_parts"},
-    {"explain", "evidence", "charts_errors"},
-    {"console", "charts", "charts_panel"},
+    {"explain", "evidence", "charts_errors", "tasks_light"},
+    {"console", "charts", "charts_panel", "tasks_backtest"},
     {"captions"},
     {"report"},
     {"panel_report"},
     {"output"},
+    {"server", "tasks_train"},
+    {"serving"},
     {"cli"},
 ]
 ROW = {module: row for row, modules in enumerate(LADDER) for module in modules}
