@@ -7,6 +7,7 @@ Forecasts and checks are done by light workers, backtests and trainings by heavy
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import contextlib
 import json
@@ -326,8 +327,8 @@ def _questions(app: FastAPI, house: _House) -> None:
 
     @app.post("/v1/series", responses=_some(404, 413, 415, 422, 503))
     async def series(asked: wire.Preview) -> dict[str, Any]:
-        """Return the newest values of the first series."""
-        return await _asked(house, "preview", asked, _choice(asked), points=asked.points)
+        """Return the newest values of one series."""
+        return await _asked(house, "preview", asked, _choice(asked), points=asked.points, unique_id=asked.unique_id)
 
     @app.post("/v1/forecast", responses=_some(404, 409, 413, 415, 422, 503))
     async def forecast(asked: wire.Forecast) -> wire.Made:
@@ -572,7 +573,26 @@ def _operations(app: FastAPI, house: _House) -> None:
     @app.get("/v1/lab")
     async def list_labs() -> list[dict[str, str]]:
         """The experiments of ``gatecast.lab``, if this installation has them."""
-        return [{"name": LAB, "about": "gatecast lab"}] if find_spec(LAB) else []
+        found = find_spec(LAB)
+        return [] if found is None or found.origin is None else labs_in(Path(found.origin).read_text("utf-8"))
+
+
+def labs_in(module: str) -> list[dict[str, str]]:
+    """Return the public functions of a module's text and what each says of itself; nothing of it is run."""
+    tree = ast.parse(module)
+    offered = [node for node in tree.body if isinstance(node, ast.FunctionDef) and not node.name.startswith("_")]
+    named = {
+        name.value
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assign) and any(isinstance(t, ast.Name) and t.id == "__all__" for t in node.targets)
+        for name in ast.walk(node.value)
+        if isinstance(name, ast.Constant)
+    }
+    return [
+        {"name": node.name, "about": (ast.get_docstring(node) or "").split("\n")[0]}
+        for node in offered
+        if not named or node.name in named
+    ]
 
 
 def _some(*statuses: int) -> dict[int | str, dict[str, Any]]:

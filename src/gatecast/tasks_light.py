@@ -32,6 +32,7 @@ from gatecast.workers import Say
 
 Arguments = Mapping[str, Any]
 WIDEST = 1_000  # columns of a table
+MOST_IDS = 500  # series that are named
 
 
 def table_from(given: Arguments, most: int) -> Any:
@@ -114,19 +115,24 @@ def check(say: Say, data: Arguments, most: int, choice: Arguments) -> dict[str, 
     return made
 
 
-def preview(say: Say, data: Arguments, most: int, choice: Arguments, points: int) -> dict[str, Any]:
-    """Return the newest values of the first series."""
+def preview(
+    say: Say, data: Arguments, most: int, choice: Arguments, points: int, unique_id: str | None
+) -> dict[str, Any]:
+    """Return the newest values of one series."""
     opened = open_table(table_from(data, most), _columns(choice), frequency=choice["frequency"], fix=choice["fix"])
     panel = opened.panel
-    times = panel.series_times(0)[-points:]
+    if unique_id is not None and unique_id not in panel.ids:
+        raise SettingsError(f"there is no series {unique_id!r}.{nearest(unique_id, panel.ids)}")
+    s = 0 if unique_id is None else panel.ids.index(unique_id)
     return {
-        "unique_id": str(panel.ids[0]),
+        "unique_id": panel.ids[s],
         "series": len(panel),
-        "steps": int(panel.lengths[0]),
+        "ids": list(panel.ids[:MOST_IDS]),
+        "steps": int(panel.lengths[s]),
         "target": panel.names.y,
         "season_length": list(opened.season_length),
-        "ds": [shown(time) for time in times],
-        "y": finite(panel.series_values(0)[-points:].tolist()),
+        "ds": [shown(time) for time in panel.series_times(s)[-points:]],
+        "y": finite(panel.series_values(s)[-points:].tolist()),
     }
 
 

@@ -120,6 +120,9 @@ class _Watched:
         self.panel = panel
         self.alone = not (panel.inputs or panel.known or panel.static)  # else only the losses are watched
         self.first, self.seen = first, split.validation
+        known = panel.series_values(0)[: split.validation]
+        seen = known[np.isfinite(known)]
+        self.last = float(seen[-1]) if len(seen) else None
         self.truth = panel.series_values(0)[split.validation : split.validation + self.horizon]
         self.times = [shown(t) for t in panel.series_times(0)[split.validation : split.validation + self.horizon]]
 
@@ -141,7 +144,7 @@ def _telling(say: Say, watched: _Watched | None) -> Report:
             numbers = {"update": step.update, "updates": step.updates, "loss": step.loss, "validation": step.validation}
             say("progress", finite(numbers))
         if watched is not None and watched.alone and step.weights is not None:
-            look = {"ds": watched.times, "y": watched.truth.tolist(), **watched.forecast(step)}
+            look = {"ds": watched.times, "y": watched.truth.tolist(), "last": watched.last, **watched.forecast(step)}
             say("look", finite({"update": step.update, "validation": step.validation, **look}))
         if step.update == step.updates:
             say("stage", {"stage": "judging"})

@@ -67,8 +67,9 @@ class Check(Data):
 
 
 class Preview(Data):
-    """Ask for the newest values of the first series, to draw them."""
+    """Ask for the newest values of one series, to draw them."""
 
+    unique_id: str | None = Field(default=None, max_length=1_000, description="which series; the first if not given")
     points: int = Field(default=1_000, ge=1, le=5_000, description="of the newest values, at most so many")
 
 
