@@ -119,9 +119,20 @@ class Guard:
             return
         if scope["type"] != "http":
             return
-        started = False
+        started, answered = False, False
+        stopped: list[Refusal] = []  # why the body was not read to its end, whatever the application makes of that
 
         async def sending(message: Message) -> None:
+            nonlocal started, answered
+            if answered:
+                return
+            if stopped and not started:
+                answered = True
+                await answer(stopped[0], sending_with_headers)
+                return
+            await sending_with_headers(message)
+
+        async def sending_with_headers(message: Message) -> None:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
@@ -134,17 +145,17 @@ class Guard:
             headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
             self._check(scope, headers)
             if self._greets(scope):
-                await self._greet(sending)
+                await self._greet(sending_with_headers)
                 return
-            await self.app(scope, self._counting(headers, receive), sending)
+            await self.app(scope, self._counting(headers, receive, stopped), sending)
         except Refusal as refusal:
             if not started:
-                await answer(refusal, sending)
+                await answer(refusal, sending_with_headers)
         except Exception:
             LOG.exception("%s %s failed", scope["method"], scope["path"])
             if not started:
                 words = "a fault in gatecast; the server's log says more, please report it"
-                await answer(Refusal("unforeseen", words, 500), sending)
+                await answer(Refusal("unforeseen", words, 500), sending_with_headers)
 
     def _check(self, scope: Scope, headers: dict[str, str]) -> None:
         host = headers.get("host")
@@ -187,8 +198,8 @@ class Guard:
         await send({"type": "http.response.start", "status": 303, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
 
-    def _counting(self, headers: dict[str, str], receive: Receive) -> Receive:
-        """Hand on a body as long as it is not too large and keeps coming."""
+    def _counting(self, headers: dict[str, str], receive: Receive, stopped: list[Refusal]) -> Receive:
+        """Hand on a body as long as it is not too large and keeps coming; why not, is put into ``stopped``."""
         most = self.limits.bytes
         said = headers.get("content-length", "0")
         if said.isdecimal() and int(said) > most:
@@ -206,12 +217,14 @@ class Guard:
                     message = await receive()
             except TimeoutError:
                 words = f"the body did not arrive within {self.limits.body_seconds:.0f} seconds"
-                raise Refusal("too_slow", words, 408) from None
+                stopped.append(Refusal("too_slow", words, 408))
+                raise stopped[0] from None
             if message["type"] == "http.request":
                 seen += len(message.get("body", b""))
                 ended = not message.get("more_body", False)
                 if seen > most:
-                    raise _too_large(most)
+                    stopped.append(_too_large(most))
+                    raise stopped[0]
             return message
 
         return counting

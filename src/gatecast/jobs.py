@@ -20,7 +20,7 @@ from typing import Any
 
 from gatecast.limits import Limits, Refusal
 from gatecast.uploads import ID, make_folder, new_id
-from gatecast.workers import Stopped, Worker
+from gatecast.workers import LOADING, Stopped, Worker
 
 FILES = {  # what can be fetched, and what kind it is
     "report.html": "text/html; charset=utf-8",
@@ -32,7 +32,6 @@ FILES = {  # what can be fetched, and what kind it is
     "charts.json": "application/json",
 }
 TASK, READY = "gatecast.tasks_train:train", "gatecast.tasks_train:ready"
-WARMING = 120.0  # seconds that a worker may take to load what training needs
 MOST_EVENTS = 2_000
 ENDED = ("done", "failed", "cancelled")
 SILENCE = 15.0  # seconds after which an open event stream is told that the server is there
@@ -316,4 +315,4 @@ class Jobs:
 def _make_ready(worker: Worker) -> None:
     """Load what training needs; if that fails, the training itself will say so."""
     with contextlib.suppress(Stopped, Refusal):
-        worker.do(READY, {}, WARMING)
+        worker.do(READY, {}, LOADING)

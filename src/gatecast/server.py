@@ -102,8 +102,8 @@ class _House:
         self.uploads = Uploads(folder / "uploads", limits.uploads)
         self.jobs = Jobs(folder / "models", limits)
         self.streams = Streams(limits.streams)
-        self.light = Pool(limits.workers, limits.queue, limits.seconds)
-        self.heavy = Pool(1, limits.backtest_queue, limits.backtest_seconds, keep=False)
+        self.light = Pool(limits.workers, limits.queue, limits.seconds, f"{LIGHT}:ready")
+        self.heavy = Pool(1, limits.backtest_queue, limits.backtest_seconds, f"{HEAVY}:ready", keep=False)
         self.meters = _Meters({"light": self.light, "heavy": self.heavy}, self.jobs, self.streams)
 
     async def light_task(self, task: str, **arguments: Any) -> Any:
@@ -159,7 +159,7 @@ def create_app(folder: str | Path, limits: Limits | None = None, door: Door | No
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        house.light.warm(f"{LIGHT}:ready")
+        house.light.warm()
         try:
             yield
         finally:
@@ -207,7 +207,11 @@ def _answers(app: FastAPI) -> None:
         return refused(refusal_of(error))
 
     @app.exception_handler(RequestValidationError)
-    async def _request(_: Request, error: RequestValidationError) -> JSONResponse:
+    async def _request(request: Request, error: RequestValidationError) -> JSONResponse:
+        kind = request.headers.get("content-type", "")
+        if any(tuple(problem["loc"]) == ("body",) for problem in error.errors()) and "json" not in kind:
+            words = f"content type {kind[:60]!r}: send the request as application/json"
+            return refused(Refusal("wrong_type", words, 415))
         return refused(Refusal("request", "\n".join(_sentences(error.errors())), 422))
 
     @app.exception_handler(HTTPException)

@@ -13,6 +13,10 @@ from gatecast.workers import Say
 MOST_ROWS = 20_000  # that are returned
 
 
+def ready(say: Say) -> None:
+    """Load what backtests need: this module has."""
+
+
 def backtest(say: Say, data: Arguments, most: int, choice: Arguments, models: list[str]) -> dict[str, Any]:
     """Return what ``gatecast backtest --json`` prints, and every forecast beside what came."""
     notes: list[str] = []

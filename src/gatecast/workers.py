@@ -27,6 +27,7 @@ Say = Callable[[str, Mapping[str, Any]], None]  # a kind of event and its number
 Kind = Literal["event", "done", "refused", "failed"]
 LOG = logging.getLogger("gatecast.workers")
 LEAST_RETRY, MOST_RETRY = 1, 60
+LOADING = 120.0  # seconds that a worker may take to load what its tasks need
 
 
 class Message(NamedTuple):
@@ -90,6 +91,11 @@ class Worker:
         finally:
             timer.cancel()
 
+    @property
+    def alive(self) -> bool:
+        """Whether there is a process."""
+        return self._process is not None and self._process.poll() is None
+
     def stop(self) -> None:
         """End the process in the middle of its task."""
         with self._guard:
@@ -151,11 +157,12 @@ class Pool:
         workers: processes.
         queue: tasks that may wait.
         seconds: that a task may take, waiting included.
+        ready: a task that loads what the others need; what it takes is not counted.
         keep: whether processes stay for the next task; else each ends with its task, and its memory is given back.
     """
 
-    def __init__(self, workers: int, queue: int, seconds: float, keep: bool = True) -> None:
-        self.workers, self.queue, self.seconds, self.keep = workers, queue, seconds, keep
+    def __init__(self, workers: int, queue: int, seconds: float, ready: str, keep: bool = True) -> None:
+        self.workers, self.queue, self.seconds, self.ready, self.keep = workers, queue, seconds, ready, keep
         self.pending = 0
         self._usual = 0.1  # seconds of a task, smoothed
         self._guard = threading.Lock()
@@ -183,10 +190,10 @@ class Pool:
         future.add_done_callback(self._leave)
         return future
 
-    def warm(self, task: str) -> None:
+    def warm(self) -> None:
         """Start the workers before they are needed."""
         for _ in range(self.workers):
-            self.submit(task, {})
+            self.submit(self.ready, {})
 
     def close(self) -> None:
         """End all processes; nothing more is taken."""
@@ -205,6 +212,8 @@ class Pool:
         if worker is None:
             worker = self._mine.worker = Worker()
             self._all.append(worker)
+        if not worker.alive:
+            worker.do(self.ready, {}, LOADING)
         started = time.monotonic()
         try:
             return worker.do(task, arguments, left)
