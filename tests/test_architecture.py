@@ -12,7 +12,19 @@ import gatecast
 PACKAGE = Path(gatecast.__file__).parent
 LADDER = [
     {"errors", "constants", "arrow", "calendars", "wording", "covariates", "phases"},
-    {"config", "cell", "frequency", "layouts", "numerals", "scaling", "significance", "gains", "copies", "tablefiles"}
+    {
+        "notebook",
+        "config",
+        "cell",
+        "frequency",
+        "layouts",
+        "numerals",
+        "scaling",
+        "significance",
+        "gains",
+        "copies",
+        "tablefiles",
+    }
     | {"synthetic", "limits"},
     {"conformal", "metrics", "detectors", "dates", "findings", "runtime", "skill", "spacing", "variance", "windows"}
     | {"guard", "wire", "workers"},

@@ -11,7 +11,7 @@ import contextlib
 import json
 import shutil
 import threading
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -190,7 +190,7 @@ class Jobs:
             self.cancel(identity)
         self._threads.shutdown(wait=True, cancel_futures=True)
 
-    async def follow(self, identity: str, after: int) -> AsyncIterator[tuple[int, str, dict[str, Any]] | None]:
+    async def follow(self, identity: str, after: int) -> AsyncGenerator[tuple[int, str, dict[str, Any]] | None, None]:
         """Yield the events of a training from number ``after`` on until it ends; None says that the server is there.
 
         Raises:

@@ -48,28 +48,24 @@ PAGES |= {"chart.js": "text/javascript; charset=utf-8", "icon.svg": "image/svg+x
 SANDBOX = "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline' 'unsafe-eval'; "
 SANDBOX += "style-src 'unsafe-inline'; img-src data:; frame-ancestors 'self'"  # a report may draw, and nothing else
 CSV = "text/csv"
-REFUSALS: dict[int | str, dict[str, Any]] = {
-    status: {"model": wire.Refused, "description": words}
-    for status, words in {
-        400: "The request cannot be read.",
-        401: "A token is needed.",
-        403: "Another host or origin.",
-        404: "There is no such thing.",
-        405: "Not by this method.",
-        408: "The body did not arrive.",
-        409: "Not now: it is not finished, or there are too many.",
-        410: "It was evicted.",
-        413: "More than is taken here.",
-        415: "A body of another kind.",
-        422: "The request, its table or a setting cannot work; the message says what would.",
-    }.items()
-} | {
-    503: {
-        "model": wire.Refused,
-        "description": "Too many requests wait, or the data folder is full.",
-        "headers": {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}},
-    }
+_WORDS = {
+    400: "The request cannot be read.",
+    401: "A token is needed.",
+    403: "Another host or origin.",
+    404: "There is no such thing.",
+    405: "Not by this method.",
+    408: "The body did not arrive.",
+    409: "Not now: it is not finished, or there are too many.",
+    410: "It was evicted.",
+    413: "More than is taken here.",
+    415: "A body of another kind.",
+    422: "The request, its table or a setting cannot work; the message says what would.",
+    503: "Too many requests wait, or the data folder is full.",
 }
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    status: {"model": wire.Refused, "description": words} for status, words in _WORDS.items()
+}
+REFUSALS[503]["headers"] = {"Retry-After": {"schema": {"type": "integer"}, "description": "seconds"}}
 LAB = "gatecast.lab"
 
 
@@ -528,6 +524,8 @@ def _streams(app: FastAPI, house: _House) -> None:
 def _operations(app: FastAPI, house: _House) -> None:
     """What is asked by whoever watches over servers, and the door that Amazon SageMaker knows."""
 
+    both = {CSV: {"schema": {"type": "string"}}, "application/json": {"schema": {"type": "object"}}}
+
     @app.get("/ping")
     async def ping() -> dict[str, str]:
         """Whether the server is there."""
@@ -536,10 +534,7 @@ def _operations(app: FastAPI, house: _House) -> None:
     @app.post(
         "/invocations",
         response_model=None,
-        responses={
-            200: {"content": {CSV: {"schema": {"type": "string"}}, "application/json": {"schema": {"type": "object"}}}}
-        }
-        | _some(404, 409, 413, 415, 422, 503),
+        responses={200: {"content": both}, **_some(404, 409, 413, 415, 422, 503)},
         openapi_extra={
             "requestBody": {
                 "required": True,

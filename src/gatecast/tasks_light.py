@@ -138,7 +138,8 @@ def preview(
 
 def forecast(say: Say, data: Arguments, most: int, choice: Arguments, asked: Arguments) -> dict[str, Any]:
     """Return the forecast, as rows, and what is to be said of it."""
-    table, notes = table_from(data, most), []
+    notes: list[str] = []
+    table = table_from(data, most)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", OutsideTraining)

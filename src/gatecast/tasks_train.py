@@ -95,7 +95,8 @@ def _source(data: Arguments, most: int, config: RunConfig) -> Source:
     """The table with its columns chosen, mended if that is asked for."""
     if "dataset" in data and data["dataset"] in DATASETS:
         return open_source(config.data.model_copy(update={"source": data["dataset"]}))
-    table, asked, done = table_from(data, most), config.data, ()
+    table, asked = table_from(data, most), config.data
+    done: tuple[str, ...] = ()
     columns = Columns(
         asked.time, asked.target, asked.series_id, asked.inputs, asked.known, asked.static, asked.wide, asked.zone
     )
