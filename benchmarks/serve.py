@@ -3,9 +3,9 @@
     .venv/bin/python benchmarks/serve.py            a good minute; writes benchmarks/results/serve.json
     .venv/bin/python benchmarks/serve.py --quick    20 at a time for 5 seconds, to see that it runs; writes nothing
 
-The server is ``gatecast serve`` with its defaults, in a process of its own.  Each of the clients asks again as soon as it
-has an answer, whatever that was, so that so many requests are in flight all the time: most must be refused, and all must
-be answered, with 200 or with 503 and a Retry-After.  Another client asks for ``/ping`` five times a second meanwhile.
+The server is ``gatecast serve`` with its defaults, in a process of its own.  Each of the clients asks again as soon as
+it has an answer, whatever that was, so that so many requests are in flight all the time: most must be refused, and all
+must be answered, with 200 or with 503 and a Retry-After.  Another client asks for ``/ping`` five times a second.
 Latencies include the client's own work on the same machine.
 """
 

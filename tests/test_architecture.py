@@ -64,7 +64,8 @@ LADDER = [
     {"cli"},
 ]
 ROW = {module: row for row, modules in enumerate(LADDER) for module in modules}
-HEAVY = ("torch", "pandas", "polars", "scipy", "statsmodels", "statsforecast", "arch", "altair")
+WEB = ("fastapi", "uvicorn", "prometheus_client")
+HEAVY = ("torch", "pandas", "polars", "scipy", "statsmodels", "statsforecast", "arch", "altair", *WEB)
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
 
 
@@ -117,6 +118,11 @@ def loaded_after(*statements):
 )
 def test_light_things_load_nothing_heavy(statements):
     assert loaded_after(*statements) == "[]"
+
+
+def test_the_server_and_its_light_workers_load_nothing_to_train_with():
+    assert loaded_after("import gatecast.serving") == str(list(WEB))
+    assert loaded_after("import gatecast.tasks_light") == "[]"
 
 
 def test_public_names_are_complete_and_sorted():

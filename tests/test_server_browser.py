@@ -18,7 +18,7 @@ pytestmark = pytest.mark.browser
 CHROMIUM = shutil.which("chromium")
 CHART = "#chart svg[role=img]"
 HOSTILE = "<img src=x onerror=alert(1)>"
-LONG = 120_000  # milliseconds; a busy machine takes long to load PyTorch
+LONG = 300_000  # milliseconds; a busy machine takes long to load PyTorch
 WIDTH = "document.documentElement.scrollWidth"
 
 

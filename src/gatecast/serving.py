@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -37,7 +38,8 @@ def listen(folder: Path, door: Door, port: int | None, limits: Limits, ready: Ca
         address = bound.getsockname()
         name = f"[{address[0]}]" if ":" in address[0] else address[0]
         server = Announced(settings(app), f"http://{name}:{address[1]}/", ready)
-        server.run(sockets=[bound])
+        with contextlib.suppress(KeyboardInterrupt):  # that is how it ends
+            server.run(sockets=[bound])
 
 
 def settings(app: object) -> uvicorn.Config:
@@ -73,7 +75,7 @@ class Announced(uvicorn.Server):
 
 
 def bind(host: str, port: int | None) -> socket.socket:
-    """Return a socket bound to a port.
+    """Return a socket that listens on a port.
 
     Raises:
         SettingsError: the address or the port cannot be had.
@@ -84,6 +86,7 @@ def bind(host: str, port: int | None) -> socket.socket:
     for wanted in (PORT, 0) if port is None else (port,):
         try:
             bound.bind((host, wanted))
+            bound.listen(BACKLOG)
         except OSError as error:
             problem = error.strerror or str(error)
         else:
