@@ -131,7 +131,7 @@ def test_a_training_ends_in_a_verdict_three_modes_and_downloads(seen):
     page.click("#train")
     page.wait_for_selector("#downloads li")
     assert page.locator("#sentence").inner_text().startswith("On ")
-    page.wait_for_selector("#chart .keys button:has-text('LSTM')")
+    page.wait_for_selector("#modes:visible")
     tabs = page.get_by_role("tab")
     assert tabs.all_inner_texts() == ["Beyond the end", "Point by point", "Multi-sequence", "Full sequence"]
     tabs.nth(2).focus()

@@ -6,6 +6,7 @@ A sentence is written from the numbers and from nothing else: when they turn, it
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -56,7 +57,7 @@ class Against:
     origins: int
 
 
-def _tests_shown(tests: tuple[Against, ...]) -> tuple[tuple[str, ...], list[tuple[object, ...]]]:
+def _tests_shown(tests: tuple[Against, ...]) -> tuple[tuple[str, ...], Sequence[Sequence[object]]]:
     """The head and the rows of a notebook's table."""
     rows = [(IN_WORDS.get(test.baseline, test.baseline), test.p_better, test.p_worse, test.origins) for test in tests]
     return ("against", "p, better", "p, worse", "observations"), rows

@@ -143,7 +143,7 @@ async function forecast() {
   if (asked !== state.asked) return;
   state.ahead = answers;
   byId("notes").replaceChildren(...[...new Set(answers.flatMap(each => each.notes))].map(note => element("li", {}, note)));
-  showMode();
+  if (state.mode === "ahead") showMode();
 }
 
 function newest(preview, most) { return {...preview, ds: preview.ds.slice(-most), y: preview.y.slice(-most)}; }
@@ -186,9 +186,13 @@ function showMode() {
   const tabs = byId("modes"), offered = state.charts && state.charts.modes ? Object.keys(MODES) : ["ahead"];
   if (!offered.includes(state.mode)) state.mode = "ahead";
   tabs.hidden = offered.length < 2;
-  tabs.replaceChildren(...offered.map(mode => element("button", {
-    type: "button", role: "tab", id: `mode-${mode}`, "aria-selected": String(mode === state.mode), "aria-controls": "mode",
-    tabindex: mode === state.mode ? "0" : "-1"}, MODES[mode][0])));
+  if (tabs.children.length !== offered.length) tabs.replaceChildren(...offered.map(mode => element("button", {
+    type: "button", role: "tab", id: `mode-${mode}`, "aria-controls": "mode"}, MODES[mode][0])));
+  for (const tab of tabs.children) {
+    const chosen = tab.id === `mode-${state.mode}`;
+    tab.setAttribute("aria-selected", String(chosen));
+    tab.tabIndex = chosen ? 0 : -1;
+  }
   byId("mode").setAttribute("aria-labelledby", offered.length < 2 ? "ahead-title" : `mode-${state.mode}`);
   byId("mode-words").textContent = MODES[state.mode][1];
   chart(byId("chart"), state.mode === "ahead" ? aheadChart() : testChart(state.mode));
@@ -218,7 +222,7 @@ async function train() {
   const longest = Math.max(1, Math.floor(state.preview.steps / 10) - 1);
   body.horizon = Math.max(1, Math.min(whole("horizon") || 1, longest));
   const job = await ask("/v1/models", body);
-  Object.assign(state, {model: null, charts: null, trained: null, mode: "ahead"});
+  Object.assign(state, {model: null, charts: null, trained: null, mode: "ahead", ahead: state.ahead.slice(0, 1)});
   for (const id of ["verdict", "scores-part", "downloads-part"]) byId(id).hidden = true;
   showMode();
   watch(job.id);
@@ -276,7 +280,7 @@ function showLosses({training, validation}) {
   chart(byId("loss"), {
     title: "Loss on the validation part", steps, height: 220, plain: true,
     lines: [{name: "validation", values: validation.map(([, loss]) => loss), colour: "LSTM", width: 2.2, always: true},
-      {name: "training batch", values: spread(training, steps), colour: "muted", dash: "3 3", width: 1.4}],
+      {name: "training batch", values: spread(training, steps), colour: "muted", dash: "3 3", width: 1.4, always: true}],
     summary: `From ${number(validation[0][1])} to ${number(validation[validation.length - 1][1])} after ${steps[steps.length - 1]} updates.`,
   });
 }

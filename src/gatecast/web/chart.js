@@ -78,6 +78,7 @@ export function chart(figure, spec) {
   const readout = element("p", {class: "readout"});
   const numbers = element("details", {}, element("summary", {}, "As a table"));
   const caption = element("figcaption", {}, spec.title);
+  const read = document.activeElement === figure.querySelector("svg[role=img]");
   let at = null, svg = null, width = 0;
 
   const shown = () => spec.lines.filter(line => line.always || !hidden.has(line.name));
@@ -132,7 +133,9 @@ export function chart(figure, spec) {
     }
     const cursor = drawn("line", {x1: 0, x2: 0, y1: top, y2: height - bottom, stroke: "var(--ink)", "stroke-width": 1, visibility: "hidden"});
     svg = drawn("svg", {viewBox: `0 0 ${width} ${height}`, height, tabindex: "0", role: "img", "aria-label": `${spec.title}. ${spec.summary || ""} Arrow keys read single steps.`}, ...parts, cursor);
+    const focused = place.contains(document.activeElement);
     place.replaceChildren(svg);
+    if (focused) svg.focus({preventScroll: true});
     const point = to => {
       at = Math.max(0, Math.min(count - 1, to));
       cursor.setAttribute("x1", x(at)); cursor.setAttribute("x2", x(at));
@@ -170,6 +173,7 @@ export function chart(figure, spec) {
   if (figure.watcher) figure.watcher.disconnect();
   figure.replaceChildren(caption, keys, place, readout, ...(spec.plain ? [] : [numbers]));
   draw();
+  if (read) svg.focus({preventScroll: true});
   figure.watcher = new ResizeObserver(() => { if (place.clientWidth && place.clientWidth !== width) draw(); });
   figure.watcher.observe(place);
 }
