@@ -372,6 +372,7 @@ def test_a_trained_model_streams(server, trained):
     )
 
 
+@pytest.mark.slow
 def test_ping_forecasts_and_refusals_go_on_while_a_training_runs_and_cancelling_ends_it(server):
     job = server.ask("/v1/models", dataset="sine", updates=10_000, units=64).json()
     path = f"/v1/models/{job['id']}"
@@ -536,6 +537,7 @@ def test_labs_are_read_from_the_text_of_a_module_without_running_it():
     assert labs_in("def one():\n    'One.'\ndef _two(): ...\n") == [{"name": "one", "about": "One."}]
 
 
+@pytest.mark.slow
 def test_it_ends_with_a_training_and_an_event_stream_open(tmp_path):
     with served(tmp_path) as server:
         job = server.ask("/v1/models", dataset="sine", updates=10_000).json()
