@@ -557,3 +557,11 @@ def test_it_ends_with_a_training_and_an_event_stream_open(tmp_path):
     listener.join(20)
     assert not listener.is_alive()
     assert not server.house.jobs._jobs[job["id"]].worker._process
+
+
+def test_it_ends_while_a_worker_for_the_next_training_is_loading(tmp_path):
+    with served(tmp_path) as server:
+        assert "<title>gatecast</title>" in server.client.get("/").text
+        spare = server.house.jobs._spare
+        assert spare is not None
+    assert not spare.alive and server.house.jobs._spare is None

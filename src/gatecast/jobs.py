@@ -184,8 +184,7 @@ class Jobs:
         with self._guard:
             self._closed, spare, self._spare = True, self._spare, None
         if spare is not None:
-            spare.stop()
-            spare.close()
+            spare.end()
         for identity in list(self._jobs):
             self.cancel(identity)
         self._threads.shutdown(wait=True, cancel_futures=True)

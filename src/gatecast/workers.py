@@ -103,6 +103,12 @@ class Worker:
             if self._process is not None:
                 self._process.kill()
 
+    def end(self) -> None:
+        """Stop, and leave nothing open once whoever waits for the task has been told."""
+        self.stop()
+        with self._busy:
+            self.close()
+
     def close(self) -> None:
         """End the process; the next task starts another."""
         with self._guard:
