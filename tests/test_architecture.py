@@ -12,9 +12,22 @@ import gatecast
 PACKAGE = Path(gatecast.__file__).parent
 LADDER = [
     {"errors", "constants", "arrow", "calendars", "wording", "covariates", "phases"},
-    {"config", "cell", "frequency", "layouts", "numerals", "scaling", "significance", "gains", "copies", "tablefiles"}
-    | {"synthetic"},
-    {"conformal", "metrics", "detectors", "dates", "findings", "runtime", "skill", "spacing", "variance", "windows"},
+    {
+        "notebook",
+        "config",
+        "cell",
+        "frequency",
+        "layouts",
+        "numerals",
+        "scaling",
+        "significance",
+        "gains",
+        "copies",
+        "tablefiles",
+    }
+    | {"synthetic", "limits"},
+    {"conformal", "metrics", "detectors", "dates", "findings", "runtime", "skill", "spacing", "variance", "windows"}
+    | {"guard", "wire", "workers"},
     {"adaptive", "columns", "coverage", "reading_of_times"},
     {"reading", "rows", "folder", "leakage"},
     {"panel", "judgement"},
@@ -33,22 +46,26 @@ LADDER = [
         "modes",
         "classical",
         "volatility",
+        "uploads",
     },
-    {"adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
+    {"jobs", "adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
     {"mending", "rolling", "widening", "zeroshot"},
-    {"fitting", "opening", "scoring"},
+    {"fitting", "opening", "scoring", "streaming"},
     {"forecaster", "wave"},
     {"run", "panel_run", "doctor", "forecasts", "judging", "charts_parts"},
-    {"explain", "evidence", "charts_errors"},
-    {"console", "charts", "charts_panel"},
+    {"explain", "evidence", "charts_errors", "tasks_light"},
+    {"console", "charts", "charts_panel", "tasks_backtest"},
     {"captions"},
     {"report"},
     {"panel_report"},
     {"output"},
+    {"server", "tasks_train"},
+    {"serving"},
     {"cli"},
 ]
 ROW = {module: row for row, modules in enumerate(LADDER) for module in modules}
-HEAVY = ("torch", "pandas", "polars", "scipy", "statsmodels", "statsforecast", "arch", "altair")
+WEB = ("fastapi", "uvicorn", "prometheus_client")
+HEAVY = ("torch", "pandas", "polars", "scipy", "statsmodels", "statsforecast", "arch", "altair", *WEB)
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
 
 
@@ -101,6 +118,11 @@ def loaded_after(*statements):
 )
 def test_light_things_load_nothing_heavy(statements):
     assert loaded_after(*statements) == "[]"
+
+
+def test_the_server_and_its_light_workers_load_nothing_to_train_with():
+    assert loaded_after("import gatecast.serving") == str(list(WEB))
+    assert loaded_after("import gatecast.tasks_light") == "[]"
 
 
 def test_public_names_are_complete_and_sorted():

@@ -195,6 +195,7 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
     explain: Annotated[
         bool, typer.Option("--explain", help="answer the course's five questions from this run")
     ] = False,
+    open_report: Annotated[bool, typer.Option("--open", help="open the report in the browser when it is done")] = False,
 ) -> None:
     """Split, train, predict three ways, judge against simple baselines, and write a report."""
     given = {
@@ -228,7 +229,17 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
     }
     with _plain_errors():
         settings = settings_of(given, config)
-        run_and_show(settings, recipe=ctx.obj, out=out, save=not no_save, as_json=as_json, explained=explain)
+        if open_report and no_save:
+            raise SettingsError("--open shows the report, and --no-save writes none; leave one of them out")
+        run_and_show(
+            settings,
+            recipe=ctx.obj,
+            out=out,
+            save=not no_save,
+            as_json=as_json,
+            explained=explain,
+            open_report=open_report,
+        )
 
 
 @app.command()
@@ -383,6 +394,39 @@ def backtest(  # noqa: PLR0913, PLR0917 (one parameter per option)
             print_backtest(Console(highlight=False), done, verdict)
 
 
+@app.command()
+def serve(
+    host: Annotated[
+        str, typer.Option(help="the address to listen on; beyond this machine GATECAST_TOKEN is needed")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int | None, typer.Option(min=0, max=65_535, help="8734, or any that is free if it is taken")
+    ] = None,
+    folder: Annotated[Path | None, typer.Option(help="where uploads and models are kept; ~/.gatecast")] = None,
+    name: Annotated[
+        list[str] | None, typer.Option(help="a name that the server is known by; may be given again")
+    ] = None,
+    workers: Annotated[int, typer.Option(min=1, max=64, help="processes that forecast and check")] = 1,
+    open_page: Annotated[bool, typer.Option("--open", help="open the page in the browser")] = False,
+) -> None:
+    """Serve the page and the API: on this machine alone, unless told otherwise."""
+    with _plain_errors():
+        from gatecast.guard import Door
+        from gatecast.limits import Limits
+        from gatecast.serving import listen
+
+        door = Door(host, os.environ.get("GATECAST_TOKEN") or None, tuple(name or ()))
+
+        def ready(url: str) -> None:
+            typer.echo(f"gatecast serves at {url}   (Ctrl-C ends it)")
+            if open_page:
+                import webbrowser
+
+                webbrowser.open(f"{url}?token={door.token}" if door.token else url)
+
+        listen(folder or Path.home() / ".gatecast", door, port, Limits(workers=workers), ready)
+
+
 def forecast_and_show(settings: RunConfig, *, out: Path | None = None, as_json: bool = False) -> None:
     """Make a forecast and print or write it; warnings go to standard error."""
     import warnings
@@ -452,6 +496,7 @@ def run_and_show(
     save: bool = True,
     as_json: bool = False,
     explained: bool = False,
+    open_report: bool = False,
 ) -> None:
     """Do a run, print it and write its folder; ends with exit code 130 when Ctrl-C cut the training short."""
     from contextlib import ExitStack
@@ -496,6 +541,10 @@ def run_and_show(
                 markup=False,
                 soft_wrap=True,
             )
+    if open_report:
+        import webbrowser
+
+        webbrowser.open(Path(outcome.files["report"]).resolve().as_uri())
     if outcome.interrupted:
         raise typer.Exit(INTERRUPTED)
 

@@ -18,6 +18,7 @@ from gatecast.fitting import Fitted, Series, Wishes, columns_to_tune, fit_model,
 from gatecast.frames import forecast_table
 from gatecast.future import read_future
 from gatecast.modelfile import Model, load_model, save_model
+from gatecast.notebook import shown
 from gatecast.panel import Panel, panel_from_frame
 from gatecast.predictor import WHAT_IF, as_arrays, change_future, forecast_panel, outside_training, require_columns
 from gatecast.scaling import Floats
@@ -276,6 +277,23 @@ class LSTMForecaster:
         self.model_ = load_model(Path(path))
         self._forget()
         return self
+
+    def _repr_html_(self) -> str:
+        """What it is and what it has learned from, in a notebook."""
+        model: Model | None = getattr(self, "model_", None)
+        if model is None:
+            return shown("LSTM, not fitted yet", words="fit(table) trains it; load(path) reads a model file.")
+        data = model.card.get("data", {})
+        facts = {
+            "units": model.weights.units,
+            "layers": len(model.weights.layers),
+            "weights": model.weights.size,
+            "steps ahead": model.direct_horizon,
+            "scaling": str(model.scaling.as_dict()["kind"]),
+            "season": " and ".join(map(str, model.scaling.seasons)),
+        }
+        known = {name: str(data[name]) for name in ("first", "last", "series", "steps") if name in data}
+        return shown("LSTM, fitted", facts | known, ("column", "role"), [(c.name, c.role) for c in model.columns])
 
     def _wishes(self) -> Wishes:
         return Wishes(self.network, self.training, self.season_length)

@@ -6,6 +6,7 @@ A sentence is written from the numbers and from nothing else: when they turn, it
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -14,6 +15,7 @@ from gatecast.coverage import TOLERATED, Coverage
 from gatecast.detectors import FlatFinding, LagFinding, LjungBox
 from gatecast.gains import SeedSpread
 from gatecast.leakage import LeakageReport
+from gatecast.notebook import shown
 from gatecast.significance import FEWEST_ORIGINS, SIGNIFICANT, Comparison
 from gatecast.wording import p_words, pair, percent
 
@@ -53,6 +55,12 @@ class Against:
     p_worse: float
     p_two_sided: float
     origins: int
+
+
+def _tests_shown(tests: tuple[Against, ...]) -> tuple[tuple[str, ...], Sequence[Sequence[object]]]:
+    """The head and the rows of a notebook's table."""
+    rows = [(IN_WORDS.get(test.baseline, test.baseline), test.p_better, test.p_worse, test.origins) for test in tests]
+    return ("against", "p, better", "p, worse", "observations"), rows
 
 
 def against_rows(tests: dict[str, Comparison]) -> tuple[Against, ...]:
@@ -99,6 +107,11 @@ class Verdict:
         """Return plain numbers, strings, lists and dicts, ready for JSON; a number that is not finite is None."""
         return {key: _plain(item) for key, item in asdict(self).items()}
 
+    def _repr_html_(self) -> str:
+        """The sentence and the tests behind it, in a notebook."""
+        facts = {"origins": self.origins, "RMSE": self.rmse, self.best_baseline: self.best_rmse}
+        return shown(f"Verdict on {self.model}", facts, *_tests_shown(self.tests), self.sentence)
+
 
 @dataclass(frozen=True)
 class PanelVerdict:
@@ -130,6 +143,11 @@ class PanelVerdict:
     def as_dict(self) -> dict[str, Any]:
         """Return plain numbers, strings, lists and dicts, ready for JSON; a number that is not finite is None."""
         return {key: _plain(item) for key, item in asdict(self).items()}
+
+    def _repr_html_(self) -> str:
+        """The sentence and the tests behind it, in a notebook."""
+        facts = {"series": self.series, "MASE": self.mase, self.best_baseline: self.best_mase}
+        return shown(f"Verdict on {self.model}", facts, *_tests_shown(self.tests), self.sentence)
 
 
 def _plain(value: Any) -> Any:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 import time as clock
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from numbers import Integral
 from typing import Any
@@ -21,11 +21,12 @@ from numpy.typing import NDArray
 from gatecast.adapters import Asked, Question, adapt
 from gatecast.adaptive import adaptive_factors, rescale
 from gatecast.answers import is_interval
-from gatecast.config import LEVELS
+from gatecast.config import LEVELS, MEDIAN
 from gatecast.dates import show_zoned
 from gatecast.errors import DataError, SettingsError
 from gatecast.frames import TAKEN, long_table, only, quantile_columns, since
 from gatecast.frequency import season_lengths
+from gatecast.notebook import shown
 from gatecast.panel import Panel
 
 Floats = NDArray[np.float64]
@@ -131,6 +132,29 @@ class Backtest:
             columns |= quantile_columns(name, quantiles, self.level if level is None else level)
         times = {"ds": panel.times[at], "cutoff": np.repeat(panel.times[start], plan.horizon, axis=1)}
         return long_table(panel, at[0].size, times, columns, self.like)
+
+    def _repr_html_(self) -> str:
+        """What was asked of whom, and how far each was off, in a notebook."""
+        facts = {
+            "series": len(self.panel),
+            "origins": self.origins_SO.shape[1],
+            "horizon": self.plan.horizon,
+            "season": self.season_length,
+        }
+        return shown("Backtest", facts, ("model", "mean absolute error", "bias", "seconds"), self._errors())
+
+    def _errors(self) -> Iterator[tuple[str, float | None, float | None, float]]:
+        """By model, how far its median was off on average, and in which direction; of several series in no one unit."""
+        one = len(self.panel) == 1
+        for name, made in self.forecasts.items():
+            away = made[..., MEDIAN] - self.truth_SOH
+            known = np.isfinite(away).any() and one
+            yield (
+                name,
+                float(np.nanmean(np.abs(away))) if known else None,
+                float(np.nanmean(away)) if known else None,
+                self.seconds[name],
+            )
 
 
 def roll(  # noqa: PLR0913 (what is asked, and the terms, as keywords)

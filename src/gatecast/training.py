@@ -36,12 +36,14 @@ RIDGES = (1e-10, 1e-7, 1e-4)
 
 
 class Progress(NamedTuple):
-    """What a progress bar may show."""
+    """What a progress bar may show, and at a look at the validation part the weights that were judged."""
 
     update: int
     updates: int
     loss: float
     validation: float | None
+    weights: Mapping[str, np.ndarray[Any, Any]] | None = None
+    scaling: Scaling | None = None
 
 
 class Trained(NamedTuple):
@@ -145,18 +147,19 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
                 adam.step(one_cycle(update, updates, config.learning_rate), config.clip)
                 average.lerp_(weights.data, AVERAGING)
                 update += 1
-                validation = None
+                validation, judged = None, None
                 if judge is not None and update in looks:
                     live = weights.data.clone()
                     weights.data.copy_(average)
                     validation = _judge(network, judge, place)
+                    judged = export(network) if progress is not None else None
                     weights.data.copy_(live)
                     history.append((update, float(loss.detach()), validation))
                     waited += 1
                     if validation < best_loss:
                         best, best_loss, best_update, waited = average.clone(), validation, update, 0
                 if progress is not None:
-                    progress(Progress(update, updates, float(loss.detach()), validation))
+                    progress(Progress(update, updates, float(loss.detach()), validation, judged, scaling))
                 if waited >= PATIENCE:
                     break
         except KeyboardInterrupt:

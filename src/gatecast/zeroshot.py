@@ -28,6 +28,7 @@ from gatecast.covariates import Floats
 from gatecast.errors import ModelFileError, SettingsError
 from gatecast.frames import forecast_table
 from gatecast.modelfile import Model, load_model
+from gatecast.notebook import shown
 from gatecast.panel import Panel, panel_from_frame
 from gatecast.predictor import CELLS, answer_at, predict_many
 from gatecast.scaling import Running, scale_series
@@ -191,6 +192,17 @@ class ZeroShot:
         if self.weights is not None:
             adapted.load(Path(self.weights[0]))
         return adapted.fine_tune(table, time=time, target=target, series_id=series_id)
+
+    def _repr_html_(self) -> str:
+        """What it is, in a notebook."""
+        panel: Panel | None = getattr(self, "_panel", None)
+        season = "found in the series" if self.season_length is None else " and ".join(map(str, self.season_length))
+        facts: dict[str, object] = {"season": season}
+        if panel is not None:
+            facts |= {"series": len(panel), "steps": len(panel.values)}
+        return shown(
+            "Zero-shot forecaster", facts, words="The shipped weights forecast any series; nothing is trained."
+        )
 
     def _members(self, seasons: tuple[int, ...]) -> tuple[Model, ...]:
         given = shipped() if self.weights is None else tuple(load_model(Path(path)) for path in self.weights)
