@@ -15,7 +15,7 @@ LADDER = [
     {"config", "cell", "frequency", "layouts", "numerals", "scaling", "significance", "gains", "copies", "tablefiles"}
     | {"synthetic"},
     {"conformal", "metrics", "detectors", "dates", "findings", "runtime", "skill", "spacing", "variance", "windows"},
-    {"adaptive", "columns", "coverage", "reading_of_times"},
+    {"adaptive", "bulk", "columns", "coverage", "reading_of_times"},
     {"reading", "rows", "folder", "leakage"},
     {"panel", "judgement"},
     {"frames"},

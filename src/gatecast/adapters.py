@@ -173,7 +173,7 @@ class _OfPanels:
             few = only(shown, part)
             origins = origins_SO[begin] + int(few.lengths.max()) - int(few.lengths[0])
             made.append(np.asarray(model.predict_many(few, origins, horizon), np.float64))
-        return np.concatenate(made)
+        return made[0] if len(made) == 1 else np.concatenate(made)
 
 
 class _Statistical:
@@ -370,7 +370,9 @@ def _carried(values: Floats) -> Floats:
 
 
 def _is_foreign(forecaster: Any) -> bool:
-    return type(forecaster).__module__.split(".")[0] != "gatecast"
+    """Whether what answers from many origins at once is not gatecast's own."""
+    answering = getattr(type(forecaster), "predict_many", None)
+    return str(getattr(answering, "__module__", "")).split(".")[0] != "gatecast"
 
 
 def _takes(function: Any, name: str) -> bool:

@@ -253,6 +253,8 @@ def _through(
     if why:
         budget.note(f"{each.name} is left out: it {why}")
         return {name: np.empty(0) for name in (parts[0] if parts else ())}, why
+    if len(parts) == 1:
+        return parts[0], ""
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}, ""
 
 

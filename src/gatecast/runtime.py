@@ -111,9 +111,8 @@ def read(weights: Weights, x_BTC: Array, states: Sequence[State] | None = None) 
     h_BTD = x_BTC.astype(weights.head.state_DE.dtype, copy=False)
     after = []
     for place, (layer, state) in enumerate(zip(weights.layers, states, strict=True)):
-        halved = halve(layer)
-        out_BTD = np.empty((*x_BTC.shape[:2], weights.units), h_BTD.dtype)
-        after.append(walk(h_BTD @ halved.input_CK + halved.bias_K, halved.hidden_DK, state, out_BTD, begun_BT))
+        out_BTD, final = _read_layer(halve(layer), h_BTD, state, begun_BT)
+        after.append(final)
         h_BTD = out_BTD if place == 0 else h_BTD + out_BTD
     return h_BTD, after
 
@@ -128,24 +127,17 @@ def halve(layer: LayerWeights) -> LayerWeights:
     return LayerWeights(*(part * share_K for part in layer))
 
 
-def walk(z_BTK: Array, hidden_DK: Array, state: State, out_BTD: Array, begun_BT: Array | None = None) -> State:
-    """Walk one halved layer through its steps: what it shows goes to ``out_BTD``; returns its final state.
-
-    Args:
-        z_BTK: the input's share of the gates, and the bias.
-        hidden_DK: weights from the last output.
-        state: before the first step.
-        out_BTD: where h is written.
-        begun_BT: where it is false, the state stays as it was; None is true everywhere.
-    """
-    units = hidden_DK.shape[0]
+def _read_layer(layer: LayerWeights, x_BTC: Array, state: State, begun_BT: Array) -> tuple[Array, State]:
+    """One halved layer: its h at every step, and its final state."""
+    z_BTK = x_BTC @ layer.input_CK + layer.bias_K
+    out_BTD = np.empty((*z_BTK.shape[:2], layer.hidden_DK.shape[0]), z_BTK.dtype)
     h_BD, c_BD = state.h_BD, state.c_BD.copy()
-    gates_BK, new_BD = np.empty((len(h_BD), 4 * units), z_BTK.dtype), np.empty_like(c_BD)
-    doors_BK, candidate_BD = gates_BK[:, : 2 * units], gates_BK[:, 2 * units : 3 * units]
-    input_BD, forget_BD, output_BD = (gates_BK[:, place * units : (place + 1) * units] for place in (0, 1, 3))
-    all_begun = begun_BT is None or bool(begun_BT.all())
+    gates_BK, new_BD = np.empty_like(z_BTK[:, 0]), np.empty_like(c_BD)
+    input_BD, forget_BD, candidate_BD, output_BD = np.split(gates_BK, 4, axis=1)  # views
+    doors_BK = gates_BK[:, : 2 * layer.hidden_DK.shape[0]]  # input and forget
+    all_begun = bool(begun_BT.all())
     for t in range(z_BTK.shape[1]):
-        np.matmul(h_BD, hidden_DK, out=gates_BK)
+        np.matmul(h_BD, layer.hidden_DK, out=gates_BK)
         gates_BK += z_BTK[:, t]
         np.tanh(gates_BK, out=gates_BK)
         doors_BK += 1  # twice the sigmoids
@@ -154,17 +146,17 @@ def walk(z_BTK: Array, hidden_DK: Array, state: State, out_BTD: Array, begun_BT:
         input_BD *= candidate_BD
         new_BD += input_BD
         new_BD *= 0.5
-        if begun_BT is not None and not all_begun:
+        if not all_begun:
             new_BD[~begun_BT[:, t]] = c_BD[~begun_BT[:, t]]
         c_BD, new_BD = new_BD, c_BD
         np.tanh(c_BD, out=new_BD)
         output_BD *= new_BD
         output_BD *= 0.5
-        if begun_BT is not None and not all_begun:
+        if not all_begun:
             output_BD[~begun_BT[:, t]] = h_BD[~begun_BT[:, t]]
         out_BTD[:, t] = output_BD
         h_BD = out_BTD[:, t]
-    return State(np.array(h_BD), c_BD)
+    return out_BTD, State(np.array(h_BD), c_BD)
 
 
 def answer(head: HeadWeights, h_ND: Array, question: Any) -> Array:
