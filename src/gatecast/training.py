@@ -23,7 +23,7 @@ from gatecast.scaling import CANDIDATES, PATH, Floats, Scaling
 from gatecast.supply import RENEW, Part
 from gatecast.windows import Batch, TrainingSet, sample, training_set, validation_batch
 
-CHECKS = 20  # looks at the validation part, evenly spread over the updates
+CHECKS = 20  # looks at the validation part, if not said otherwise
 PATIENCE = 8  # looks without an improvement after which training stops
 LARGEST_ERROR = 20.0  # one absurd truth weighs no more than this many scales
 AVERAGING = 0.02  # share of the newest weights in the average that is judged and kept
@@ -88,6 +88,7 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
     progress: Callable[[Progress], None] | None = None,
     choose: bool = True,
     start: Mapping[str, np.ndarray[Any, Any]] | None = None,
+    checks: int = CHECKS,
 ) -> Trained:
     """Train one network on training parts; the validation parts only choose the weights kept.
 
@@ -98,6 +99,7 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
         progress: called after every update.
         choose: whether the validation parts choose; else the weights at the end are kept.
         start: weights of a network of this shape to begin with, as ``Trained.arrays``; None begins with random ones.
+        checks: looks at the validation parts, evenly spread over the updates.
 
     Ctrl-C stops the loop; the best weights so far are returned and ``interrupted`` is set.
     """
@@ -124,7 +126,7 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
         best_loss, best_update = _judge(network, judge, place) if judge is not None else np.inf, 0
         history: list[tuple[int, float, float]] = []
         update, waited, interrupted = 0, 0, False
-        looks = {round(updates * (look + 1) / CHECKS) for look in range(CHECKS)}
+        looks = {round(updates * (look + 1) / checks) for look in range(checks)}
         try:
             # ---------------------------------------------------------------------------------------------------
             # The training loop
