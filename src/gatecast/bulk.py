@@ -257,7 +257,7 @@ def _mixed(logits_ANK: Array, candidates_ANK: Array, missing_ANK: Array | None) 
         logits_ANK[missing_ANK] = -np.inf
     logits_ANK -= logits_ANK.max(axis=0)
     np.exp(logits_ANK, out=logits_ANK)
-    mixed_NK = np.einsum("ank,ank->nk", logits_ANK, candidates_ANK)
+    mixed_NK: Array = np.einsum("ank,ank->nk", logits_ANK, candidates_ANK)
     mixed_NK /= logits_ANK.sum(axis=0)
     return mixed_NK
 
