@@ -327,11 +327,14 @@ def test_the_settings_of_a_fit_repeat_it_to_the_last_bit():
     assert same(arrays(one), arrays(again))
 
 
-def test_what_was_learned_is_drawn_a_quarter_of_the_way_back_to_the_start(start, monkeypatch):
-    values = np.random.default_rng(2).normal(size=(2, 80)).cumsum(1)
-    drawn = losses(start, 20, values)[1].arrays
-    monkeypatch.setattr("gatecast.training.DRAWN_BACK", 0.0)
-    learned, before = losses(start, 20, values)[1].arrays, arrays(start)
-    assert not same(drawn, learned)
+def test_what_was_learned_is_drawn_back_to_the_start_as_far_as_asked(start):
+    given = Given(Part(np.random.default_rng(2).normal(size=(2, 80)).cumsum(1), 79))
+
+    def learned(back):
+        how = (SMALL, quick(updates=20))
+        return train(given, Running((7,)), how, choose=False, start=arrays(start), back=back).arrays
+
+    whole, drawn, before = learned(0.0), learned(0.25), arrays(start)
+    assert not same(drawn, whole)
     for name, array in drawn.items():
-        np.testing.assert_allclose(array, 0.75 * learned[name] + 0.25 * before[name], rtol=1e-5, atol=1e-6)
+        np.testing.assert_allclose(array, 0.75 * whole[name] + 0.25 * before[name], rtol=1e-5, atol=1e-6)

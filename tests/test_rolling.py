@@ -424,12 +424,58 @@ def test_repeated_backtests_are_equal():
         np.testing.assert_array_equal(first.forecasts[name], second.forecasts[name])
 
 
-def test_refitting_the_network_is_fitting_it_at_every_origin():
-    done = backtest(plain((90,)), lstm(), 3, origins=2, refit=True)
+def test_refitting_a_fresh_network_is_fitting_it_at_every_origin():
+    done = backtest(plain((90,)), lstm(), 3, origins=2, refit=True, fresh=True)
     for place in range(2):
         known = {name: column[: done.origins_SO[0, place] + 1] for name, column in plain((90,)).items()}
         by_hand = lstm().fit(pd.DataFrame(known)).predict(3)
         np.testing.assert_allclose(done.forecasts["LSTM"][0, place, :, MEDIAN], by_hand["LSTM"], rtol=1e-6)
+
+
+class Counted(LSTMForecaster):
+    """An LSTM that says how it was fitted, and to how many steps."""
+
+    def __init__(self, said):
+        super().__init__(NetworkConfig(units=4), lstm(updates=12).training)
+        self.said = said
+
+    def fit(self, table):
+        self.said.append(("fit", len(table.values)))
+        return super().fit(table)
+
+    def refit_panel(self, panel):
+        self.said.append(("refit", len(panel.values)))
+        return super().refit_panel(panel)
+
+
+def test_a_network_that_is_fitted_again_goes_on_unless_it_is_to_be_fresh_or_has_a_window():
+    def said(**plan):
+        fits = []
+        return fits, backtest(plain((90,)), Counted(fits), 3, origins=3, **plan).forecasts["LSTM"]
+
+    once, in_one_pass = said()
+    assert once == [("fit", 81)]
+    fits, gone_on = said(refit=True)
+    assert fits == [("fit", 81), ("refit", 84), ("refit", 87)]
+    fits, fresh = said(refit=True, fresh=True)
+    assert fits == [("fit", 81), ("fit", 84), ("fit", 87)]
+    assert said(refit=True, window=50)[0] == [("fit", 50)] * 3
+    np.testing.assert_allclose(gone_on[:, 0], in_one_pass[:, 0], rtol=1e-6)
+    np.testing.assert_array_equal(gone_on[:, 0], fresh[:, 0])
+    assert not np.allclose(gone_on[:, 1:], fresh[:, 1:], rtol=1e-6)
+
+
+@pytest.mark.parametrize("steps", [(90,), (90, 80)])
+def test_a_network_that_goes_on_sees_nothing_after_an_origin(steps):
+    columns = plain(steps)
+    whole = backtest(columns, lstm(), 3, origins=4, refit=True)
+    ends = whole.panel.offsets[:-1] + whole.origins_SO[:, 1] + 1  # after the second origin
+    changed = np.asarray(columns["y"], float)
+    for end, last in zip(ends, whole.panel.offsets[1:], strict=True):
+        changed[end:last] = 1e4
+    after = backtest({**columns, "y": changed}, lstm(), 3, origins=4, refit=True)
+    np.testing.assert_array_equal(after.forecasts["LSTM"][:, :2], whole.forecasts["LSTM"][:, :2])
+    assert not np.allclose(after.forecasts["LSTM"][:, 2:], whole.forecasts["LSTM"][:, 2:], rtol=0.1)
 
 
 # ------------------------------------------------------------------------------------------- what it costs
@@ -452,6 +498,24 @@ def clock(monkeypatch):
     now = {"now": 0.0}
     monkeypatch.setattr("gatecast.rolling.clock.perf_counter", lambda: now["now"])
     return now
+
+
+def test_a_first_fit_does_not_say_what_going_on_costs(clock):
+    notes = []
+
+    class Dear(Counted):
+        def fit(self, table):
+            clock["now"] += 50.0
+            return super().fit(table)
+
+        def refit_panel(self, panel):
+            clock["now"] += 1.0
+            return super().refit_panel(panel)
+
+    plan = {"origins": 5, "refit": True, "seconds": 60, "note": notes.append}
+    assert "LSTM" in backtest(plain((90,)), Dear([]), 3, **plan).forecasts
+    assert notes == ["LSTM: 5 fits, about 54 s"]
+    assert "LSTM" in backtest(plain((90,)), Dear([]), 3, **plan, fresh=True).left_out
 
 
 def test_the_cost_is_told_after_the_first_fit_and_one_over_the_budget_is_left_out(clock):

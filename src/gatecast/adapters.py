@@ -47,6 +47,7 @@ class Question:
         season_length: steps per season, for baselines.
         level: interval levels in percent that are asked of others.
         like: a frame of the kind that others are given.
+        fresh: whether a network is fitted from nothing each time, not only the first.
     """
 
     origins_SO: Indices
@@ -54,6 +55,7 @@ class Question:
     season_length: int
     level: tuple[int, ...]
     like: Any
+    fresh: bool = False
 
     def due(self, panel: Panel, place: int) -> Due:
         """The steps that are asked for from one of the origins."""
@@ -67,6 +69,7 @@ class Asked(Protocol):
     name: str
     forecaster: Any  # what was given
     refits: bool  # whether it cannot be moved forward, and is fitted at every origin
+    goes_on: bool  # whether a fit after the first goes on from the one before
 
     @property
     def refused(self) -> str:
@@ -75,7 +78,8 @@ class Asked(Protocol):
     def answer(self, panel: Panel, question: Question) -> dict[str, Floats]:
         """Fit on what is known at the first origin, and return quantiles (S, O, H, Q) by model.
 
-        No value after an origin reaches its forecast; where the forecaster says no quantile, it is NaN.
+        No value after an origin reaches its forecast; where the forecaster says no quantile, it is NaN.  What goes on
+        from the fit before is asked for one block of origins after the other, in their order.
         """
 
 
@@ -120,7 +124,7 @@ def adapt(forecaster: Any, name: str | None = None) -> Asked:
 class _OfSeries:
     """A baseline: one model per series, many origins in one pass; the object given is copied, never fitted."""
 
-    refits, refused = False, ""
+    refits, goes_on, refused = False, False, ""
 
     def __init__(self, forecaster: SeriesForecaster, name: str) -> None:
         self.name, self.forecaster = name, forecaster
@@ -143,17 +147,27 @@ class _OfSeries:
 
 
 class _OfPanels:
-    """A network: one model for all series, many origins in one pass; what is fitted is a copy of the object given."""
+    """A network: one model for all series, many origins in one pass; what is fitted is a copy of the object given.
+
+    With ``refit_panel`` it goes on from its fit before, which saw earlier steps only.
+    """
 
     refits, refused = False, ""
 
     def __init__(self, forecaster: Any, name: str) -> None:
         self.name, self.forecaster = name, forecaster
+        self._before: Any = None
+        self.goes_on = hasattr(forecaster, "refit_panel")
 
     def answer(self, panel: Panel, question: Question) -> dict[str, Floats]:
         origins_SO = question.origins_SO
-        model = copy.copy(self.forecaster)
-        model.fit(until(panel, origins_SO[:, 0] + 1))
+        known = until(panel, origins_SO[:, 0] + 1)
+        if self._before is not None and self.goes_on and not question.fresh:
+            model = self._before.refit_panel(known)
+        else:
+            model = copy.copy(self.forecaster)
+            model.fit(known)
+        self._before = model
         made = self._pass(model, panel, origins_SO, question.horizon)
         if origins_SO.shape[1] > 1 and _is_foreign(self.forecaster):
             _check_causal(self.name, made[:, :1], self._pass(model, panel, origins_SO[:, :1], question.horizon))
@@ -173,7 +187,7 @@ class _OfPanels:
             few = only(shown, part)
             origins = origins_SO[begin] + int(few.lengths.max()) - int(few.lengths[0])
             made.append(np.asarray(model.predict_many(few, origins, horizon), np.float64))
-        return np.concatenate(made)
+        return made[0] if len(made) == 1 else np.concatenate(made)
 
 
 class _Statistical:
@@ -182,7 +196,7 @@ class _Statistical:
     A missing value is read as the newest observed one; missing ones at the start are left out.
     """
 
-    refits = True
+    refits, goes_on = True, False
 
     def __init__(self, model: Any, name: str) -> None:
         self.name, self.forecaster = name, model
@@ -211,6 +225,8 @@ class _Statistical:
 
 class _OfTables:
     """Whatever is fitted on a table and predicts one; moved forward if ``predict`` takes a table, else refitted."""
+
+    goes_on = False
 
     def __init__(self, forecaster: Any, name: str, named: bool) -> None:
         self.name, self.forecaster, self._named = name, forecaster, named
@@ -276,7 +292,7 @@ class _Function:
     With a third parameter ``future`` it is given what is known in advance of the steps ahead; None if there is nothing.
     """
 
-    refits, refused = True, ""
+    refits, goes_on, refused = True, False, ""
 
     def __init__(self, function: Callable[..., Any], name: str) -> None:
         self.name, self.forecaster = name, function
@@ -370,7 +386,9 @@ def _carried(values: Floats) -> Floats:
 
 
 def _is_foreign(forecaster: Any) -> bool:
-    return type(forecaster).__module__.split(".")[0] != "gatecast"
+    """Whether what answers from many origins at once is not gatecast's own."""
+    answering = getattr(type(forecaster), "predict_many", None)
+    return str(getattr(answering, "__module__", "")).split(".")[0] != "gatecast"
 
 
 def _takes(function: Any, name: str) -> bool:

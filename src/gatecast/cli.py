@@ -320,7 +320,11 @@ def backtest(  # noqa: PLR0913, PLR0917 (one parameter per option)
     step: Annotated[
         int | None, typer.Option(help="steps from one origin to the next; the horizon, if not given")
     ] = None,
-    refit: Annotated[int, typer.Option(help="fit anew at every how many origins; 0 fits once")] = 0,
+    refit: Annotated[int, typer.Option(help="fit again at every how many origins; 0 fits once")] = 0,
+    fresh: Annotated[
+        bool,
+        typer.Option("--fresh", help="with --refit: a network starts from nothing each time, not from its weights"),
+    ] = False,
     window: Annotated[int | None, typer.Option(help="fit on this many of the newest steps; all, if not given")] = None,
     gap: Annotated[int, typer.Option(help="steps between an origin and the first that is judged")] = 0,
     adapt: Annotated[
@@ -367,6 +371,7 @@ def backtest(  # noqa: PLR0913, PLR0917 (one parameter per option)
             origins=origins,
             step=step,
             refit=refit or False,
+            fresh=fresh,
             window=window,
             gap=gap,
             adapt=adapt,

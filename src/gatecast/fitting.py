@@ -1,7 +1,7 @@
 """From series to a model: a network is trained, from nothing or from another model's, and its intervals are checked.
 
 ``fit_model`` starts from nothing and may choose the scaling.  ``tune_model`` goes on from a model: few updates at a low
-learning rate adapt what it knows to new series.
+learning rate adapt what it knows to new series.  ``refit_model`` goes on with the same series, which have grown.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ RACE = 5  # when the scaling is to be chosen, each is given a fifth of the updat
 LEAST_UPDATES = 100  # when a panel is trained again from nothing
 GENTLE = 1e-3  # peak of the learning rate when a network that has learned already goes on
 TUNING = 200  # updates then
+DRAWN_BACK = 0.25  # share of the way back to where it began that it then goes in the end
 SHOWN, LONGEST = 3, 1024  # seasons that a window then shows, and the steps it shows at most
+LEAST_REFIT = 10  # updates of a refit
+REFIT_CHECKS = 2  # looks at the validation part then, beside the one before the first update
 
 
 class Fitted(NamedTuple):
@@ -89,6 +92,11 @@ class _Plan(NamedTuple):
     seasons: tuple[int, ...]
     direct: int  # steps ahead that the head is asked for once it has learned
     start: Mapping[str, NDArray[Any]] | None = None  # weights it begins with
+
+    @property
+    def back(self) -> float:
+        """Share of the way that it is drawn back to these in the end."""
+        return 0.0 if self.start is None else DRAWN_BACK
 
     def supply(self, series: Series, validation: int) -> Supply:
         """The series, cut as this plan reads them."""
@@ -169,6 +177,53 @@ def _starts_from_shipped(series: Series, wishes: Wishes) -> bool:
     return asked.start == "shipped" or (asked.start == "auto" and serves)
 
 
+def refit_model(start: Model, fitted: Fitted, series: Series, new: int) -> tuple[Model, Fitted]:
+    """Go on with series that a model was fitted to and that have grown since.
+
+    Scaling, shape and settings stay.  The learning rate is that of tuning, and every new step gets as many updates as
+    each had in the first fit.  One series' validation part decides whether the weights move, and its intervals are
+    checked anew on it up to the direct horizon; their factors beyond stay.  A panel's network goes on with all steps,
+    as it had ended, and its factors stay.
+
+    Args:
+        start: the model fitted before.
+        fitted: how that went.
+        series: all there is now.
+        new: steps that were not there then.
+
+    Raises:
+        DataError: no series is long enough to train on.
+    """
+    usual, planned = start.config.training, fitted.trained.planned
+    count = int(start.card.get("refits", 0)) + 1
+    config = usual.model_copy(
+        update={
+            "learning_rate": min(GENTLE, usual.learning_rate),
+            "updates": max(min(LEAST_REFIT, planned), min(planned, round(planned * new / series.planes.lengths.sum()))),
+            "seed": usual.seed + count,  # other windows than before
+            "horizon": series.reachable(usual.horizon),
+            "readout": fitted.trained.readout,
+        }
+    )
+    plan = _Plan(start.config.network, config, start.scaling.seasons, usual.horizon)
+    choose = len(series.planes.lengths) == 1 or not usual.retrain
+    supply = plan.supply(series, series.validation if choose else 1)
+    _require_enough(series, supply)
+    arrays = weights_to_arrays(start.weights)
+    trained = train(supply, start.scaling, (plan.shape, config), choose=choose, start=arrays, checks=REFIT_CHECKS)
+    widening_KQ = start.widening_KQ
+    model = replace(start, weights=weights_from_arrays(trained.arrays), widening_KQ=None)
+    if choose:
+        near_KQ = widen(model, supply.judged(), far=False)
+        widening_KQ = near_KQ if widening_KQ is None else np.concatenate([near_KQ, widening_KQ[len(near_KQ) :]])
+    else:
+        trained = trained._replace(validation=fitted.trained.validation)
+    card = {**make_card(trained), "data": series.about.card, "refits": count}
+    trained = trained._replace(planned=planned, readout=fitted.trained.readout)  # the first fit's say what follows
+    model = replace(model, widening_KQ=widening_KQ, card=card)
+    return model, Fitted(trained, fitted.race, series.training, series.validation)
+
+
 def columns_to_tune(start: Model, panel: Panel) -> tuple[Column, ...]:
     """Return the columns as the model knows them, if the panel has these and no others.
 
@@ -213,7 +268,7 @@ def _learned(
     """Train, check the intervals on the validation part, and train a panel again with it."""
     plan, scaling, race = how
     shape, config = plan.shape, plan.config
-    trained = train(supply, scaling, (shape, config), progress, start=plan.start)
+    trained = train(supply, scaling, (shape, config), progress, start=plan.start, back=plan.back)
     chosen = {"scaling": scaling.as_dict()["kind"], "updates": trained.planned}
     config = config.model_copy(update={**chosen, "batch": config.batch or batch_for(supply)})
     settings = RunConfig(
@@ -270,7 +325,7 @@ def _trained_again(
             progress(step._replace(update=first.updates + step.update, updates=first.updates + step.updates))
 
     configs = plan.shape, plan.config.model_copy(update={"updates": updates})
-    again = train(everything, scaling, configs, report, choose=False, start=plan.start)
+    again = train(everything, scaling, configs, report, choose=False, start=plan.start, back=plan.back)
     if again.interrupted:
         return first._replace(interrupted=True)
     return again._replace(validation=first.validation, history=first.history, planned=first.planned)

@@ -14,7 +14,7 @@ from gatecast import predictor
 from gatecast.cards import About, card_of, data_of, learn_columns
 from gatecast.config import NetworkConfig, TrainingConfig
 from gatecast.errors import OutsideTraining, SettingsError
-from gatecast.fitting import Fitted, Series, Wishes, columns_to_tune, fit_model, tune_model
+from gatecast.fitting import Fitted, Series, Wishes, columns_to_tune, fit_model, refit_model, tune_model
 from gatecast.frames import forecast_table
 from gatecast.future import read_future
 from gatecast.modelfile import Model, load_model, save_model
@@ -187,6 +187,29 @@ class LSTMForecaster:
         columns = learn_columns(panel, validation_steps)
         about = About(panel.frequency, columns, data_of(panel), card_of(panel))
         self.fit_planes(MemoryPlanes(panel, columns), about, validation_steps, progress)
+        self._panel = panel
+        return self
+
+    def refit_panel(self, panel: Panel) -> Self:
+        """Go on with the series fitted before, which have grown: a few gentle updates from the weights that are there.
+
+        What was decided then stays (scaling, shape, encodings of columns), nothing older is forgotten, and the
+        intervals of a single series are checked anew.  ``fit_panel`` starts from nothing.
+
+        Args:
+            panel: all the series as they are now, in the columns of the fit before.
+
+        Raises:
+            SettingsError: nothing was fitted before, or the panel has other columns.
+            DataError: a column is lacking.
+        """
+        before = self._fitted_panel("refit_panel")
+        columns = columns_to_tune(self.model_, panel)
+        about = About(panel.frequency, columns, data_of(panel), card_of(panel))
+        series = Series(MemoryPlanes(panel, columns), about, self._validation_steps(panel.lengths))
+        new = int((panel.times > before.times.max()).sum())
+        self.model_, self.fitted_ = refit_model(self.model_, self.fitted_, series, new)
+        self.__dict__.pop("_planes", None)
         self._panel = panel
         return self
 

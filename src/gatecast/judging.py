@@ -66,6 +66,7 @@ def backtest(  # noqa: PLR0913 (the plan and the choice of columns, as keywords)
     level: Sequence[int] = (80, 90),
     season_length: int | Sequence[int] | None = None,
     adapt: bool | None = None,
+    fresh: bool = False,
     seconds: float | None = None,
     note: Note | None = None,
     time: str | None = None,
@@ -96,6 +97,9 @@ def backtest(  # noqa: PLR0913 (the plan and the choice of columns, as keywords)
         season_length: steps per season, or two of them; None follows from the frequency.
         adapt: let the intervals of every model follow what came of its own earlier forecasts, see ``adaptive``, or of
             none.  None: of those asked for by name; a forecaster that is handed over is judged as it is.
+        fresh: with ``refit``, fit a network from nothing each time; usually it goes on from the weights of the fit
+            before, gently and not for long, and keeps what was decided then.  With a ``window`` it always starts from
+            nothing.
         seconds: at most this long for each forecaster; one that would take longer is left out, and named.
         note: is told what refitting will cost before it is done, and what is left out; ``print``, say.
         time: the column of times; this and the following as for ``panel_from_frame``.
@@ -113,7 +117,7 @@ def backtest(  # noqa: PLR0913 (the plan and the choice of columns, as keywords)
         SettingsError: a setting cannot work, a name is not known, or two forecasters have the same.
         DataError: the data cannot be read or are too short, or a forecaster's answer is not what was asked for.
     """
-    plan = Plan(horizon, origins, step, refit, window, gap)
+    plan = Plan(horizon, origins, step, refit, window, gap, fresh)
     late = next((each for each in fix if each in BACKWARD), None)
     if late is not None:
         instead = f"use {BACKWARD[late]!r}" if BACKWARD[late] else "mend the table yourself with what was known by then"

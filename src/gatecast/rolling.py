@@ -51,6 +51,8 @@ class Plan:
         window: None fits on everything up to an origin; a number on that many of the newest steps.  Nothing older is
             seen until the next fit.
         gap: steps between an origin and the first step that is judged.
+        fresh: a network that is fitted again goes on from the weights of the fit before, gently and not for long; with
+            True it starts from nothing each time.  With a window it always does, to forget what was before.
     """
 
     horizon: int
@@ -59,6 +61,7 @@ class Plan:
     refit: bool | int = False
     window: int | None = None
     gap: int = 0
+    fresh: bool = False
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot work."""
@@ -74,6 +77,11 @@ class Plan:
     def reach(self) -> int:
         """Steps from an origin to the last one judged."""
         return self.gap + self.horizon
+
+    @property
+    def from_nothing(self) -> bool:
+        """Whether a network starts from nothing at every fit."""
+        return self.fresh or self.window is not None
 
     def fitted_every(self, count: int) -> int:
         """How many of ``count`` origins one fit serves."""
@@ -197,7 +205,7 @@ def roll(  # noqa: PLR0913 (what is asked, and the terms, as keywords)
     asked = _named(forecasters)
     panel, plan, origins_SO, left_out = _lay_out(panel, plan)
     budget = _Budget(seconds, note or (lambda line: None), expect)
-    question = Question(origins_SO, plan.reach, season, tuple(dict.fromkeys(level)), like)
+    question = Question(origins_SO, plan.reach, season, tuple(dict.fromkeys(level)), like, plan.from_nothing)
     made: dict[str, Floats] = {}
     took: dict[str, float] = {}
     for each in asked:
@@ -259,7 +267,10 @@ def _through(
     if guess is not None and len(firsts) > 1 and not why:
         budget.note(f"{fits}, about {guess:.2g} s")
     parts: list[dict[str, Floats]] = []
-    begin = clock.perf_counter()
+    uncounted = (
+        1 if each.goes_on and not plan.from_nothing else 0
+    )  # the first fit says nothing about those that go on from it
+    begin, spent = clock.perf_counter(), 0.0
     while not why and len(parts) < len(firsts):
         first = firsts[len(parts)]
         block = replace(question, origins_SO=question.origins_SO[:, first : first + served])
@@ -268,15 +279,21 @@ def _through(
         except Exception as error:
             error.add_note(f"asked: {each.name}, origin {_when(panel, block)}")
             raise
-        spent = clock.perf_counter() - begin
-        left = spent / len(parts) * (len(firsts) - len(parts))
-        if len(parts) == 1 and left > 0 and guess is None:
-            budget.note(f"{fits}, about {spent + left:.2g} s")
+        counted = len(parts) - uncounted
+        if counted == 0:
+            spent = clock.perf_counter() - begin
+            continue
+        in_all = clock.perf_counter() - begin
+        left = (in_all - spent) / counted * (len(firsts) - len(parts))
+        if counted == 1 and left > 0 and guess is None:
+            budget.note(f"{fits}, about {in_all + left:.2g} s")
         if left > 0:
-            why = budget.over(spent + left)
+            why = budget.over(in_all + left)
     if why:
         budget.note(f"{each.name} is left out: it {why}")
         return {name: np.empty(0) for name in (parts[0] if parts else ())}, why
+    if len(parts) == 1:
+        return parts[0], ""
     return {name: np.concatenate([part[name] for part in parts], axis=1) for name in parts[0]}, ""
 
 

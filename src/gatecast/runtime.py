@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gatecast.cell import LayerWeights, State, initial_state, lstm_step, sigmoid
+from gatecast.cell import LayerWeights, State, initial_state, lstm_step
 from gatecast.constants import MEDIAN, QUANTILES
 from gatecast.scaling import CANDIDATES, CHANNELS
 
@@ -106,32 +106,57 @@ def read(weights: Weights, x_BTC: Array, states: Sequence[State] | None = None) 
     Before a series' first observed value its state stays as it was, so that padding changes nothing.  The input's
     share of the gates is one matrix product for all steps; a test holds this to ``step``.
     """
-    batch, steps, _ = x_BTC.shape
     begun_BT = x_BTC[..., AGE] > 0
-    all_begun = bool(begun_BT.all())
-    states = start(weights, batch) if states is None else states
+    states = start(weights, len(x_BTC)) if states is None else states
     h_BTD = x_BTC.astype(weights.head.state_DE.dtype, copy=False)
     after = []
     for place, (layer, state) in enumerate(zip(weights.layers, states, strict=True)):
-        z_BTK = h_BTD @ layer.input_CK + layer.bias_K
-        units = weights.units
-        h_BD, c_BD = state
-        out_BTD = np.empty((batch, steps, units), h_BTD.dtype)
-        for t in range(steps):
-            z_BK = z_BTK[:, t] + h_BD @ layer.hidden_DK
-            candidate_BD = np.tanh(z_BK[:, 2 * units : 3 * units])
-            gates_BK = 0.5 * np.tanh(0.5 * z_BK) + 0.5  # the sigmoid, in one call
-            new_BD = gates_BK[:, units : 2 * units] * c_BD + gates_BK[:, :units] * candidate_BD
-            out_BD = gates_BK[:, 3 * units :] * np.tanh(new_BD)
-            if all_begun:
-                c_BD, h_BD = new_BD, out_BD
-            else:
-                begun_B1 = begun_BT[:, t, None]
-                c_BD, h_BD = np.where(begun_B1, new_BD, c_BD), np.where(begun_B1, out_BD, h_BD)
-            out_BTD[:, t] = h_BD
-        after.append(State(h_BD, c_BD))
+        out_BTD, final = _read_layer(halve(layer), h_BTD, state, begun_BT)
+        after.append(final)
         h_BTD = out_BTD if place == 0 else h_BTD + out_BTD
     return h_BTD, after
+
+
+def halve(layer: LayerWeights) -> LayerWeights:
+    """Halve what leads to the three gates: a sigmoid is (1 + tanh(x / 2)) / 2, so one tanh then serves all four parts.
+
+    Halving is exact in binary numbers.
+    """
+    share_K = np.full(layer.bias_K.shape, 0.5, layer.bias_K.dtype)
+    share_K[len(share_K) // 2 : len(share_K) * 3 // 4] = 1  # the candidate is a tanh itself
+    return LayerWeights(*(part * share_K for part in layer))
+
+
+def _read_layer(layer: LayerWeights, x_BTC: Array, state: State, begun_BT: Array) -> tuple[Array, State]:
+    """One halved layer: its h at every step, and its final state."""
+    z_BTK = x_BTC @ layer.input_CK + layer.bias_K
+    out_BTD = np.empty((*z_BTK.shape[:2], layer.hidden_DK.shape[0]), z_BTK.dtype)
+    h_BD, c_BD = state.h_BD, state.c_BD.copy()
+    gates_BK, new_BD = np.empty_like(z_BTK[:, 0]), np.empty_like(c_BD)
+    input_BD, forget_BD, candidate_BD, output_BD = np.split(gates_BK, 4, axis=1)  # views
+    doors_BK = gates_BK[:, : 2 * layer.hidden_DK.shape[0]]  # input and forget
+    all_begun = bool(begun_BT.all())
+    for t in range(z_BTK.shape[1]):
+        np.matmul(h_BD, layer.hidden_DK, out=gates_BK)
+        gates_BK += z_BTK[:, t]
+        np.tanh(gates_BK, out=gates_BK)
+        doors_BK += 1  # twice the sigmoids
+        output_BD += 1
+        np.multiply(forget_BD, c_BD, out=new_BD)
+        input_BD *= candidate_BD
+        new_BD += input_BD
+        new_BD *= 0.5
+        if not all_begun:
+            new_BD[~begun_BT[:, t]] = c_BD[~begun_BT[:, t]]
+        c_BD, new_BD = new_BD, c_BD
+        np.tanh(c_BD, out=new_BD)
+        output_BD *= new_BD
+        output_BD *= 0.5
+        if not all_begun:
+            output_BD[~begun_BT[:, t]] = h_BD[~begun_BT[:, t]]
+        out_BTD[:, t] = output_BD
+        h_BD = out_BTD[:, t]
+    return out_BTD, State(np.array(h_BD), c_BD)
 
 
 def answer(head: HeadWeights, h_ND: Array, question: Any) -> Array:
@@ -162,7 +187,8 @@ def answer(head: HeadWeights, h_ND: Array, question: Any) -> Array:
 
 def silu(x: Array) -> Array:
     """x times sigmoid(x)."""
-    return np.asarray(x * sigmoid(x))
+    with np.errstate(over="ignore"):  # far below 0 the exponential is infinite, and the quotient -0
+        return np.asarray(x / (1 + np.exp(-x)))
 
 
 def softplus(x: Array) -> Array:

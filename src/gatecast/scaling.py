@@ -334,26 +334,42 @@ def ask(
         seasons: the season lengths of the scaling.
     """
     at = rows_N, origins_N
-    level_N, scale_N, last_N, smooth_N = (
-        part[at] for part in (scaled.level_BT, scaled.scale_BT, scaled.last_BT, scaled.smooth_BT)
-    )
-    found_NKA = np.full((len(origins_N), len(steps_K), CANDIDATES), np.nan)
-    for place, found_N in ((0, level_N), (1, last_N), (4, smooth_N)):
-        found_NKA[..., place] = found_N[:, None]
+    found_ANK = candidates_then(scaled, rows_N, origins_N, steps_K, seasons)
+    known_NKJ = None if scaled.known is None else known_then(scaled.known, rows_N, origins_N, steps_K)
+    found_NKA = np.ascontiguousarray(np.moveaxis(found_ANK, 0, -1))
+    return question_from(found_NKA, (scaled.level_BT[at], scaled.scale_BT[at]), steps_K, seasons, known_NKJ)
+
+
+def candidates_then(
+    scaled: Scaled,
+    rows_N: NDArray[np.int64],
+    origins_N: NDArray[np.int64],
+    steps_K: NDArray[np.int64],
+    seasons: tuple[int, ...],
+) -> Floats:
+    """Candidates (A, N, K) for the steps ahead, in original units and the order of CANDIDATES; NaN where there is none.
+
+    The arguments are those of ``ask``.
+    """
+    at = rows_N, origins_N
+    found_ANK = np.full((CANDIDATES, len(origins_N), len(steps_K)), np.nan)
+    last_N1 = scaled.last_BT[at][:, None]
+    for place, found_N1 in ((0, scaled.level_BT[at][:, None]), (1, last_N1), (4, scaled.smooth_BT[at][:, None])):
+        found_ANK[place] = found_N1
     for place, (season, phases) in enumerate(zip(seasons, scaled.phases, strict=True)):
         if season > 1:
-            at_NK = origins_N[:, None] + steps_K - -(-steps_K // season) * season
-            then = rows_N[:, None], np.maximum(at_NK, 0)
-            usual_NK = phases.middle_BT[rows_N, origins_N][:, None] + phases.usual_BT[then]
-            found_NKA[..., 2 + place] = np.where(at_NK >= 0, phases.newest_BT[then], np.nan)
-            found_NKA[..., 5 + place] = np.where(at_NK >= 0, usual_NK, np.nan)
-    base_NK = np.where(np.isfinite(found_NKA[..., 5]), found_NKA[..., 5], last_N[:, None])
-    found_NKA[..., 7] = base_NK + (scaled.gap_BT[at][:, None] + steps_K) * scaled.slope_BT[at][:, None]
-    known_NKJ = None if scaled.known is None else _known_then(scaled.known, rows_N, origins_N, steps_K)
-    return question_from(found_NKA, (level_N, scale_N), steps_K, seasons, known_NKJ)
+            at_NK = origins_N[:, None] + (steps_K - -(-steps_K // season) * season)
+            then_NK = np.maximum(at_NK, 0) + (rows_N * scaled.level_BT.shape[1])[:, None]
+            found_ANK[2 + place] = phases.newest_BT.ravel().take(then_NK)
+            found_ANK[5 + place] = phases.middle_BT[at][:, None] + phases.usual_BT.ravel().take(then_NK)
+            if (at_NK < 0).any():
+                found_ANK[2 + place :: 3, at_NK < 0] = np.nan  # both
+    base_NK = np.where(np.isfinite(found_ANK[5]), found_ANK[5], last_N1)
+    found_ANK[7] = base_NK + (scaled.gap_BT[at][:, None] + steps_K) * scaled.slope_BT[at][:, None]
+    return found_ANK
 
 
-def _known_then(
+def known_then(
     known: Known, rows_N: NDArray[np.int64], origins_N: NDArray[np.int64], steps_K: NDArray[np.int64]
 ) -> Floats:
     """The known-future features of the steps ahead; a step past their end counts as missing."""
@@ -394,7 +410,7 @@ def question_from(
     candidates_NKA = np.where(available_NKA, found_NKA, level_N11) - level_N11
     candidates_NKA /= np.where(scale_N11 > 0, scale_N11, np.inf)
     np.clip(candidates_NKA, -FARTHEST, FARTHEST, out=candidates_NKA)
-    described_KF, path_KJ = _describe(tuple(int(step) for step in steps_K), seasons)
+    described_KF, path_KJ = describe(tuple(int(step) for step in steps_K), seasons)
     more = 0 if known_NKJ is None else known_NKJ.shape[-1]
     features_NKF = np.empty((*found_NKA.shape[:2], FEATURES + more))
     np.arcsinh(candidates_NKA[..., 1:4], out=features_NKF[..., :3])
@@ -407,7 +423,7 @@ def question_from(
 
 
 @lru_cache(maxsize=4096)
-def _describe(steps: tuple[int, ...], seasons: tuple[int, ...]) -> tuple[Floats, Floats]:
+def describe(steps: tuple[int, ...], seasons: tuple[int, ...]) -> tuple[Floats, Floats]:
     """What is known of the steps ahead themselves: how far, at which phase, and the path's polynomials there."""
     steps_K = np.asarray(steps, np.float64)
     columns = [np.log(steps_K) / 4, steps_K / REACH]

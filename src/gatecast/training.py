@@ -23,11 +23,10 @@ from gatecast.scaling import CANDIDATES, PATH, Floats, Scaling
 from gatecast.supply import RENEW, Part
 from gatecast.windows import Batch, TrainingSet, sample, training_set, validation_batch
 
-CHECKS = 20  # looks at the validation part, evenly spread over the updates
+CHECKS = 20  # looks at the validation part, if not said otherwise
 PATIENCE = 8  # looks without an improvement after which training stops
 LARGEST_ERROR = 20.0  # one absurd truth weighs no more than this many scales
 AVERAGING = 0.02  # share of the newest weights in the average that is judged and kept
-DRAWN_BACK = 0.25  # share of what weights to begin with say in the end, against what was learned after them
 BETAS = (0.9, 0.999)
 RUN_IN = 4  # contexts the state runs in before a refit looks at it
 LEAST_KNOWN = 0.5  # share of the truths of an origin that it takes to learn from it where none has them all
@@ -84,13 +83,15 @@ def batch_for(source: Source) -> int:
     return int(np.clip(source.steps // 1500, 16, 64)) if source.series > 1 else 16
 
 
-def train(  # noqa: PLR0915 (the loop stays in one piece)
+def train(  # noqa: PLR0913, PLR0915, PLR0917 (the loop stays in one piece)
     source: Source,
     scaling: Scaling,
     configs: tuple[NetworkConfig, TrainingConfig],
     progress: Callable[[Progress], None] | None = None,
     choose: bool = True,
     start: Mapping[str, np.ndarray[Any, Any]] | None = None,
+    checks: int = CHECKS,
+    back: float = 0.0,
 ) -> Trained:
     """Train one network on training parts; the validation parts only choose the weights kept.
 
@@ -101,10 +102,10 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
         progress: called after every update.
         choose: whether the validation parts choose; else the weights at the end are kept.
         start: weights of a network of this shape to begin with, as ``Trained.arrays``; None begins with random ones.
-
-    A network that begins with given weights is drawn back a quarter of the way to them in the end: between the two lie
-    weights that forecast about as well what was learned from, and better what comes after (Wortsman et al. 2022,
-    "Robust fine-tuning of zero-shot models").
+        checks: looks at the validation parts, evenly spread over the updates.
+        back: share of the way that what was learned is drawn back to ``start`` in the end.  Between the two lie weights
+            that forecast about as well what was learned from, and better what comes after (Wortsman et al. 2022,
+            "Robust fine-tuning of zero-shot models").
 
     Ctrl-C stops the loop; the best weights so far are returned and ``interrupted`` is set.
     """
@@ -131,7 +132,7 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
         best_loss, best_update = _judge(network, judge, place) if judge is not None else np.inf, 0
         history: list[tuple[int, float, float]] = []
         update, waited, interrupted = 0, 0, False
-        looks = {round(updates * (look + 1) / CHECKS) for look in range(CHECKS)}
+        looks = {round(updates * (look + 1) / checks) for look in range(checks)}
         try:
             # ---------------------------------------------------------------------------------------------------
             # The training loop
@@ -167,8 +168,8 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
         if judge is None:
             best, best_update = average, update
         weights.data.copy_(best)
-        if start is not None and best_update:
-            weights.data.lerp_(first, DRAWN_BACK)
+        if back and best_update:
+            weights.data.lerp_(first, back)
             best_loss = _judge(network, judge, place) if judge is not None else best_loss
         readout = False
         if config.readout and judge is not None and update and not interrupted:

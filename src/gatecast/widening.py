@@ -17,13 +17,13 @@ MOST_ASKED = 8192  # origins of all series at which they are checked
 FAR, RUN_ON_ORIGINS = 4, 24  # direct horizons that are checked, and the origins that are run on for it
 
 
-def widen(model: Model, part: Part) -> Floats:
+def widen(model: Model, part: Part, far: bool = True) -> Floats:
     """Factors (K, Q) on the distance from the median that make the intervals hold on the validation part.
 
     They are made by ``conformal``: either way, both sides of an interval alike, evenly over the logarithm of the step.
 
     Beyond the direct horizon a few origins are run on over hidden steps, as far as the validation part and four direct
-    horizons reach.
+    horizons reach; not so if ``far`` is false.
     """
     values_ST, training, more = part
     total, direct = values_ST.shape[1], model.direct_horizon
@@ -43,7 +43,7 @@ def widen(model: Model, part: Part) -> Floats:
     factors = at_every_step(found(slice(None), total - 2, count, near, around), [pool.knot for pool in around], near)
     reach = min(FAR * direct, total - training - FAR)
     around = pools(reach, direct)
-    if near < direct or not around:
+    if near < direct or not around or not far:
         return factors
     few = slice(0, max(1, RUN_ON_ORIGINS // len(values_ST)))
     logs = found(few, total - 1 - reach, RUN_ON_ORIGINS, reach, around)

@@ -1,0 +1,125 @@
+"""Many origins at once: the quick arithmetic is the plain one, and looks at nothing after an origin."""
+
+import numpy as np
+import pytest
+
+from gatecast import bulk, predictor, runtime
+from gatecast.config import DataConfig, NetworkConfig, RunConfig
+from gatecast.constants import QUANTILES
+from gatecast.covariates import Column, Widths
+from gatecast.modelfile import Model
+from gatecast.network import Network, export
+from gatecast.runtime import read, weights_from_arrays, with_dtype
+from gatecast.scaling import Covariates, Running, scale_series
+
+AGREES = 1e-5  # of the scale at the origin
+
+
+def weights_of(seed=0, units=8, layers=1, widths=None, forget=0.0):
+    arrays = export(Network(NetworkConfig(units=units, layers=layers, forget_bias=forget), widths))
+    rng = np.random.default_rng(seed)
+    random = {name: array + rng.normal(scale=0.3, size=array.shape) for name, array in arrays.items()}
+    return weights_from_arrays(random)
+
+
+def model_of(seasons=(24,), columns=(), widening=None, **made):
+    widths = Widths(known=len(columns)) if columns else None
+    settings = RunConfig(data=DataConfig(season_length=seasons))
+    return Model(weights_of(widths=widths, **made), Running(seasons), settings, widening, columns)
+
+
+def walks(series=1, steps=700, seed=0):
+    return np.random.default_rng(seed).normal(size=(series, steps)).cumsum(1)
+
+
+def both_ways(model, values_ST, origins, horizon, monkeypatch, more=None):
+    """Forecasts of the plain arithmetic and of the quick one, and the scale at each origin."""
+    made = []
+    for many in (np.inf, 0):
+        monkeypatch.setattr(predictor, "MANY", many)
+        made.append(predictor.predict_many(model, values_ST, origins, horizon, more))
+    return *made, scale_series(values_ST, model.scaling, more).scale_BT[:, origins, None, None]
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("series", [1, 3])
+@pytest.mark.parametrize("steps", [128, 701])
+def test_reading_in_blocks_is_reading_in_order(layers, series, steps):
+    weights = weights_of(layers=layers)
+    inputs_BTC = scale_series(walks(series, steps), Running((7,))).inputs_BTC
+    truth, _ = read(weights, inputs_BTC)
+    np.testing.assert_allclose(bulk.read_long(weights, inputs_BTC), truth, atol=1e-8)
+    quick = bulk.read_long(with_dtype(weights, np.float32), inputs_BTC)
+    assert quick.dtype == np.float32
+    np.testing.assert_allclose(quick, truth, atol=5e-6)
+
+
+def test_what_remembers_everything_is_read_as_well():
+    weights = weights_of(forget=8.0)  # a block never meets its own earlier path
+    inputs_BTC = scale_series(walks(steps=1300), Running((7,))).inputs_BTC
+    np.testing.assert_allclose(bulk.read_long(weights, inputs_BTC), read(weights, inputs_BTC)[0], atol=1e-8)
+
+
+def test_a_series_that_begins_late_is_read_in_order():
+    weights, values = weights_of(), walks(steps=400)
+    values[0, :90] = np.nan
+    inputs_BTC = scale_series(values, Running((7,))).inputs_BTC
+    assert np.array_equal(bulk.read_long(weights, inputs_BTC), read(weights, inputs_BTC)[0])
+
+
+@pytest.mark.parametrize("seasons", [(1,), (24,), (12, 90)])
+@pytest.mark.parametrize("widening", [False, True])
+def test_the_quick_arithmetic_is_the_plain_one(seasons, widening, monkeypatch):
+    rng = np.random.default_rng(1)
+    factors = np.exp(rng.normal(scale=0.2, size=(20, len(QUANTILES)))) if widening else None  # inner ones may be larger
+    values = walks(2, seed=3) + 5 * np.sin(np.arange(700) / 4)
+    values[0, 300:310], values[1, 500] = np.nan, np.nan
+    origins = np.arange(40, 640, 3)  # the first lack candidates of a long season
+    plain, quick, scale = both_ways(model_of(seasons, widening=factors), values, origins, 30, monkeypatch)
+    assert (scale > 0).all()
+    assert (np.abs(quick - plain) <= AGREES * scale).all()
+    assert (np.diff(quick, axis=-1) >= 0).all()
+    assert not np.array_equal(quick, plain)  # or nothing was compared
+
+
+def test_columns_known_in_advance_are_read_as_well(monkeypatch):
+    columns = tuple(Column(name, "known") for name in ("price", "heat"))
+    known_JST = np.random.default_rng(2).normal(size=(2, 1, 500))
+    known_JST[0, 0, 100:120] = np.nan
+    model, origins = model_of(columns=columns), np.arange(200, 499, 2)
+    plain, quick, scale = both_ways(model, walks(steps=500), origins, 12, monkeypatch, Covariates(None, known_JST))
+    assert (np.abs(quick - plain) <= AGREES * scale).all()
+    other = predictor.predict_many(model, walks(steps=500), origins, 12, Covariates(None, known_JST + 1))
+    assert np.abs(other - quick).max() > 100 * AGREES  # the columns matter
+
+
+def test_a_series_of_zeros_is_forecast_as_zeros(monkeypatch):
+    plain, quick, _ = both_ways(model_of(), np.zeros((1, 200)), np.arange(50, 199), 5, monkeypatch)
+    assert not plain.any() and not quick.any()
+
+
+@pytest.mark.parametrize("forget", [0.0, 4.0])
+def test_values_after_an_origin_change_no_bit_of_its_forecast(forget, monkeypatch):
+    monkeypatch.setattr(predictor, "MANY", 0)
+    model, values, origins = model_of(forget=forget), walks(steps=900), np.arange(100, 900)
+    changed = values.copy()
+    changed[:, 451:] = 1e3 - 7 * changed[:, 451:]
+    one, other = (predictor.predict_many(model, each, origins, 8) for each in (values, changed))
+    known = origins <= 450
+    assert np.array_equal(one[:, known], other[:, known])
+    assert not np.array_equal(one, other)
+
+
+def test_a_steep_path_is_read_in_float64(monkeypatch):
+    model = model_of()
+    head = model.weights.head
+    steep = model.weights._replace(head=head._replace(path_DJ=head.path_DJ * 1e4))
+    assert bulk.is_plain(model.weights) and not bulk.is_plain(steep)
+    read_in = []
+    monkeypatch.setattr(bulk, "read_long", lambda weights, x: read_in.append(weights) or runtime.read(weights, x)[0])
+    origins = np.arange(100, 700)
+    plain, quick, scale = both_ways(
+        Model(steep, model.scaling, model.config, None, ()), walks(), origins, 9, monkeypatch
+    )
+    assert read_in[0].head.state_DE.dtype == np.float64
+    assert (np.abs(quick - plain) <= AGREES * scale).all()
