@@ -171,6 +171,10 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
     units: Annotated[int | None, typer.Option(help="LSTM units per layer")] = None,
     layers: Annotated[int | None, typer.Option(help="LSTM layers")] = None,
     dropout: Annotated[float | None, typer.Option(help="share of state values zeroed in training")] = None,
+    cell: Annotated[
+        str | None,
+        typer.Option(help="lstm, or no_forget, no_input, no_output, peephole, coupled, gru or rnn (docs/lab.md)"),
+    ] = None,
     context: Annotated[int | None, typer.Option(help="past steps a training window shows")] = None,
     updates: Annotated[int | None, typer.Option(help="weight updates; follows from the data when not given")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="peak of the one-cycle schedule")] = None,
@@ -212,7 +216,7 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
             "fix": fix,
             "season_length": season_length,
         },
-        "network": {"units": units, "layers": layers, "dropout": dropout},
+        "network": {"units": units, "layers": layers, "dropout": dropout, "cell": cell},
         "training": {
             "scaling": scaling,
             "context": context,
@@ -465,6 +469,8 @@ def run_and_show(
     from gatecast.report import prepare
     from gatecast.run import with_files
 
+    if settings.network.cell != "lstm":
+        typer.echo(f"gatecast: the network's cell is {settings.network.cell}; columns and words say LSTM", err=True)
     console = Console(highlight=False)
     with ExitStack() as stack:
         name = Path(settings.data.source).stem.strip("-") or "stdin"
