@@ -35,17 +35,17 @@ LADDER = [
         "classical",
         "volatility",
     },
-    {"adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
+    {"adapters", "cards", "drills", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
     {"mending", "rolling", "widening", "zeroshot"},
     {"fitting", "opening", "scoring"},
     {"forecaster", "wave"},
     {"run", "panel_run", "doctor", "forecasts", "judging", "charts_parts"},
-    {"explain", "evidence", "charts_errors"},
-    {"console", "charts", "charts_panel"},
-    {"captions"},
+    {"explain", "evidence", "charts_errors", "lab_results"},
+    {"console", "charts", "charts_panel", "lab_charts", "lab_console"},
+    {"captions", "lab_gradient", "lab_memory", "lab_pictures", "lab_leaks"},
     {"report"},
-    {"panel_report"},
-    {"output"},
+    {"panel_report", "lab_page"},
+    {"output", "lab"},
     {"cli"},
 ]
 ROW = {module: row for row, modules in enumerate(LADDER) for module in modules}
@@ -80,7 +80,7 @@ def test_imports_go_up_the_ladder(module):
 
 def test_torch_is_imported_for_training_only():
     using = {m for m in MODULES if "import torch" in (PACKAGE / f"{m}.py").read_text()}
-    assert using == {"network", "recurrent", "training"}
+    assert using == {"drills", "network", "recurrent", "training"}
 
 
 def loaded_after(*statements):

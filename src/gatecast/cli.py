@@ -387,6 +387,40 @@ def backtest(  # noqa: PLR0913, PLR0917 (one parameter per option)
             print_backtest(Console(highlight=False), done, verdict)
 
 
+@app.command()
+def lab(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="gradient, recall, reset, ablate, modes or leak")],
+    predict: Annotated[str | None, typer.Option(help="your prediction; asked for where a terminal is there")] = None,
+    seeds: Annotated[int, typer.Option(help="how many; with fewer than 4 equal things look different")] = 5,
+    out: Annotated[Path | None, typer.Option(help="write a page with the charts, NAME.html")] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer one of the course's questions by measurement: first your prediction, then the numbers."""
+    with _plain_errors():
+        from rich.console import Console
+
+        from gatecast import lab as laboratory
+        from gatecast.lab_console import ask_prediction, print_lab
+        from gatecast.lab_page import check_page
+
+        experiment = laboratory.experiment(name)
+        experiment.question.checked(predict)
+        if out is not None:
+            check_page(out)
+        console = Console(highlight=False)
+        watched = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
+        if watched and predict is None:
+            predict = ask_prediction(console, experiment.question)
+        result = experiment.run(seeds, lambda line: typer.echo(f"gatecast: {line}", err=True)).after(predict)
+        if out is not None:
+            laboratory.write_page(result, out)
+            typer.echo(f"gatecast: page written to {out}", err=True)
+        if as_json:
+            typer.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2, allow_nan=False))
+        else:
+            print_lab(console, result)
+
+
 def forecast_and_show(settings: RunConfig, *, out: Path | None = None, as_json: bool = False) -> None:
     """Make a forecast and print or write it; warnings go to standard error."""
     import warnings

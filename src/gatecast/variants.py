@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatecast.cell import LayerWeights, State, sigmoid
+from gatecast.cell import Array, LayerWeights, State, sigmoid
 
 
 class Maths(NamedTuple):
@@ -156,3 +156,35 @@ def step(name: str, x_BC: Any, state: State, weights: LayerWeights, maths: Maths
         KeyError: no cell has this name.
     """
     return CELLS[name].step(x_BC @ weights.input_CK + weights.bias_K, state, weights, maths)
+
+
+# ----------------------------------------------------------------------------------------------------- the start
+
+
+class Start(NamedTuple):
+    """What a network begins as."""
+
+    cell: str
+    forget_bias: float = 1.0
+
+
+def orthogonal(rng: np.random.Generator, rows: int, columns: int) -> Array:
+    """A random matrix whose rows (the shorter side) are orthonormal: it turns a vector without shrinking it."""
+    q, r = np.linalg.qr(rng.normal(size=(columns, rows)))
+    return np.asarray((q * np.sign(np.diag(r))).T)
+
+
+def begin(rng: np.random.Generator, start: Start, channels: int, units: int) -> LayerWeights:
+    """The weights of one layer as Keras starts them: uniform input weights, one orthogonal matrix for the state.
+
+    Biases are zero but for that of the part that keeps; peepholes start without weight.
+    """
+    cell = CELLS[start.cell]
+    shapes = cell.shapes(channels, units)
+    columns = shapes["bias_K"][0]
+    hidden_DK, bias_K = np.zeros(shapes["hidden_DK"]), np.zeros(columns)
+    limit = np.sqrt(6 / (channels + columns))
+    input_CK = rng.uniform(-limit, limit, (channels, columns))
+    hidden_DK[:units] = orthogonal(rng, units, columns)
+    bias_K[cell.columns_that_keep(units)] = start.forget_bias
+    return LayerWeights(input_CK, hidden_DK, bias_K)
