@@ -229,7 +229,7 @@ FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 Rows = list[dict[str, Any]]
 
 
-def write(png: bytes, name: str) -> None:
+def write(png: bytes, name: str, folder: Path = FIGURES) -> None:
     """Write a PNG, its pixels packed again as tightly as zlib can: a third of the size."""
     packed, pixels, place = png[:8], b"", 8
     while place < len(png):
@@ -243,10 +243,10 @@ def write(png: bytes, name: str) -> None:
             body = b"IDAT" + zlib.compress(zlib.decompress(pixels), 9)
             packed += struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
         packed += chunk
-    (FIGURES / f"{name}.png").write_bytes(packed)
+    (folder / f"{name}.png").write_bytes(packed)
 
 
-def write_chart(chart: Any, name: str) -> None:
+def write_chart(chart: Any, name: str, folder: Path = FIGURES) -> None:
     """Write an Altair chart in the course's looks."""
     axis = {"labelFontSize": NORMAL, "titleFontSize": NORMAL, "titleFontWeight": "normal", "titlePadding": 8}
     colours = {"labelColor": INK, "titleColor": INK, "gridColor": PALE, "domainColor": GREY, "tickColor": GREY}
@@ -259,7 +259,7 @@ def write_chart(chart: Any, name: str) -> None:
     )
     picture = io.BytesIO()
     looks.save(picture, format="png", scale_factor=2)
-    write(picture.getvalue(), name)
+    write(picture.getvalue(), name, folder)
 
 
 def words(text: str, x: float, y: float, colour: str = INK, align: str = "left") -> alt.Chart:
