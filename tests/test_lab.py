@@ -1,5 +1,6 @@
 """The lab measures what it says, and its sentences are the numbers': others, and they say the opposite."""
 
+import importlib.util
 import io
 import json
 import re
@@ -450,3 +451,57 @@ def test_too_few_seeds_and_strange_predictions_are_refused_before_anything_runs(
             run(predict="maybe")
     with pytest.raises(OutputError):
         lab.write_page(None, Path("x.txt"))
+
+
+# ------------------------------------------------------------------------------------------- record and page
+
+ROOT = Path(__file__).parents[1]
+RECORD = json.loads((ROOT / "benchmarks" / "results" / "lab.json").read_text(encoding="utf-8"))
+ANSWERS = {
+    "gradient": lab_gradient.answer,
+    "recall": lab_memory.answer_recall,
+    "reset": lab_memory.answer_reset,
+    "ablate": lab_memory.answer_ablate,
+    "modes": lab_pictures.answer,
+    "leak": lab_leaks.answer_leak,
+}
+
+
+def recorded_rows(name):
+    return [Row(row["what"], row["measure"], tuple(row["values"])) for row in RECORD[name]["rows"]]
+
+
+@pytest.mark.parametrize("name", list(ANSWERS))
+def test_the_record_says_what_its_numbers_say(name):
+    found = ANSWERS[name](recorded_rows(name))
+    assert (found.choice, found.sentence) == (RECORD[name]["answer"], RECORD[name]["sentence"])
+    assert RECORD[name]["question"] == lab.EXPERIMENTS[name].question.text
+
+
+def test_the_tables_of_the_page_are_made_of_the_record():
+    spec = importlib.util.spec_from_file_location("lab_record", ROOT / "scripts" / "lab_record.py")
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    page = (ROOT / "docs" / "lab.md").read_text(encoding="utf-8")
+    assert script.fill(page, RECORD) == page
+    assert all(f"<!-- lab: {name} -->\n> {RECORD[name]['sentence']}" in page for name in ANSWERS)
+    changed = json.loads(json.dumps(RECORD))
+    changed["reset"]["rows"][0]["median"] = 0.5
+    assert script.fill(page, changed) != page
+
+
+def test_the_recorded_gradients_are_measured_again():
+    again = lab.gradient().rows
+    for row, recorded in zip(again, recorded_rows("gradient"), strict=True):
+        assert row[:2] == recorded[:2]
+        np.testing.assert_allclose(row.values, recorded.values, rtol=1e-6)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["recall", "reset", "leak"])
+def test_the_record_is_measured_again(name):
+    """Small networks that learned are sensitive to the last digit: what is found holds, each number nearly."""
+    again = lab.EXPERIMENTS[name].run(lab.USUAL, None)
+    assert again.answer.choice == RECORD[name]["answer"]
+    for row, recorded in zip(again.rows, recorded_rows(name), strict=True):
+        assert row.median == pytest.approx(recorded.median, rel=0.5, abs=0.01)

@@ -304,8 +304,8 @@ def cards() -> list[Card]:
             "The prediction lies on the truth, so it predicts.",
             f"Yesterday's value lies on the S&P 500 too: its correlation with the truth is {look['with_truth']:.3f}. "
             f"Its *moves* have a correlation of {signed(look['moves_with_truth'])} with the truth's. A forecast that "
-            "is one step late looks right wherever steps are small beside the range of the chart. Look at moves, or draw "
-            "the forecast one step earlier: if it then fits better, it follows.",
+            "is one step late looks right wherever steps are small beside the range of the chart. Look at moves, or "
+            "draw the forecast one step earlier: if it then fits better, it follows.",
             "The close of the S&P 500 over 60 days and the same line one day later: they nearly cover each other.",
             "gatecast lab modes",
             draw_overlap,
