@@ -17,6 +17,7 @@ from gatecast.cell import LayerWeights, State, lstm_backward, lstm_forward
 from gatecast.config import TrainingConfig
 from gatecast.drills import TASKS, Effort, answer, learn, practise, weights_of
 from gatecast.errors import OutputError, SettingsError
+from gatecast.lab_charts import curves
 from gatecast.lab_console import ask_prediction
 from gatecast.lab_gradient import LSTM_0, LSTM_1, LSTM_3, RNN_ORTHOGONAL, lstm_gradient_by_lag, rnn_gradient_by_lag
 from gatecast.lab_leaks import HONEST, NAMES, Prepared, prepare, walk
@@ -345,6 +346,15 @@ def test_modes_on_its_own_numbers_finds_a_copy_and_a_prophet():
         rows = lab_pictures.rows_of(lab_pictures.Told(ahead, last, (said,) * SEEDS))
         assert lab_pictures.answer(rows).choice == choice
     assert lab_pictures.skill(lab_pictures.Told(ahead, last, (prophet, copy))).tolist()[0] == [100.0] * 20
+
+
+def test_gains_and_losses_are_drawn_on_a_straight_axis_and_powers_of_ten_on_a_bent_one():
+    def scale_of(values):
+        figure = curves("some", "Some", {"a": np.array([values])}, {"a": "LSTM"}, ("x", "y"))
+        return figure.chart.to_dict(validate=False)["layer"][1]["encoding"]["y"]["scale"]
+
+    assert scale_of([-4.7, 0.004, 3.9]) == {"zero": False}
+    assert scale_of([1.0, 0.1, 1e-5])["type"] == "log"
 
 
 @pytest.mark.slow

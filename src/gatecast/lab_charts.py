@@ -86,7 +86,9 @@ def curves(
         "low": np.concatenate([values.min(axis=0) for values in lines.values()]).tolist(),
         "high": np.concatenate([values.max(axis=0) for values in lines.values()]).tolist(),
     }
-    scale, ticks = error_axis(np.concatenate([values.ravel() for values in lines.values()]), from_zero=False)
+    drawn = np.concatenate([values.ravel() for values in lines.values()])
+    signed = bool((drawn < 0).any())  # gains and losses: no logarithm can show both
+    scale, ticks = ({"zero": False}, {"tickCount": 5}) if signed else error_axis(drawn, from_zero=False)
     shades = {"domain": list(lines), "range": [PALETTE[colours[label]] for label in lines]}
     colour = alt.Color("what:N", scale=shades, legend={"symbolType": "stroke", "columns": 2})
     base = alt.Chart(data_of(columns)).encode(
