@@ -60,6 +60,7 @@ class Shape(NamedTuple):
     layers: int = 2
     dropout: float = 0.0
     forget_bias: float = 1.0
+    cell: str = "lstm"
 
 
 class Batch(NamedTuple):

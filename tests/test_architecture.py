@@ -11,11 +11,10 @@ import gatecast
 
 PACKAGE = Path(gatecast.__file__).parent
 LADDER = [
-    {"errors", "constants", "arrow", "calendars", "wording", "covariates", "phases"},
+    {"errors", "constants", "arrow", "calendars", "wording", "covariates", "phases", "cell"},
     {
         "notebook",
         "config",
-        "cell",
         "frequency",
         "layouts",
         "numerals",
@@ -26,6 +25,7 @@ LADDER = [
         "tablefiles",
         "synthetic",
         "limits",
+        "variants",
     },
     {
         "conformal",
@@ -41,6 +41,7 @@ LADDER = [
         "guard",
         "wire",
         "workers",
+        "recurrent",
     },
     {"adaptive", "columns", "coverage", "reading_of_times", "bulk"},
     {"reading", "rows", "folder", "leakage"},
@@ -73,17 +74,17 @@ LADDER = [
         "volatility",
         "uploads",
     },
-    {"jobs", "adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
+    {"jobs", "adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values", "drills"},
     {"mending", "rolling", "widening", "zeroshot"},
     {"fitting", "opening", "scoring", "streaming"},
     {"forecaster", "wave"},
     {"run", "panel_run", "doctor", "forecasts", "judging", "charts_parts"},
-    {"explain", "evidence", "charts_errors", "tasks_light"},
-    {"console", "charts", "charts_panel", "tasks_backtest"},
-    {"captions"},
+    {"explain", "evidence", "charts_errors", "tasks_light", "lab_results"},
+    {"console", "charts", "charts_panel", "tasks_backtest", "lab_charts", "lab_console"},
+    {"captions", "lab_gradient", "lab_memory", "lab_pictures", "lab_leaks"},
     {"report"},
-    {"panel_report"},
-    {"output"},
+    {"panel_report", "lab_page"},
+    {"output", "lab"},
     {"server", "tasks_train"},
     {"serving"},
     {"cli"},
@@ -121,7 +122,7 @@ def test_imports_go_up_the_ladder(module):
 
 def test_torch_is_imported_for_training_only():
     using = {m for m in MODULES if "import torch" in (PACKAGE / f"{m}.py").read_text()}
-    assert using == {"network", "training"}
+    assert using == {"drills", "network", "recurrent", "training"}
 
 
 def loaded_after(*statements):

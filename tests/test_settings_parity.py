@@ -144,6 +144,7 @@ RUN = {  # every option of a run, and what it says in the file
     ("network", "units"): (9, ["--units", "9"]),
     ("network", "layers"): (2, ["--layers", "2"]),
     ("network", "dropout"): (0.25, ["--dropout", "0.25"]),
+    ("network", "cell"): ("gru", ["--cell", "gru"]),
     ("training", "scaling"): ("fixed", ["--scaling", "fixed"]),
     ("training", "context"): (33, ["--context", "33"]),
     ("training", "updates"): (7, ["--updates", "7"]),

@@ -1,7 +1,7 @@
 """Draws every figure of part1.md from real computations, and prints every number its text quotes.
 
 Run it as ``python docs/course/figures.py``; it takes a few seconds and always gives the same pictures and numbers.  The
-LSTM is the hand-written one in ``gatecast.cell``; the plain RNN it is measured against stands below.
+LSTM is the hand-written one in ``gatecast.cell``; gradients are measured as in the lab (``gatecast lab gradient``).
 
 Key: B batch, T step, C input channels, D hidden units, K the four gates' 4·D.
 """
@@ -18,35 +18,34 @@ import altair as alt
 import numpy as np
 import vl_convert
 
-from gatecast.cell import Array, LayerWeights, State, lstm_backward, lstm_forward, lstm_step, sigmoid
+from gatecast.cell import Array, LayerWeights, State, lstm_forward, lstm_step, sigmoid
+from gatecast.lab_gradient import (
+    BATCH,
+    LSTM_0,
+    LSTM_1,
+    LSTM_3,
+    RNN_ORTHOGONAL,
+    RNN_UNIFORM,
+    STEPS,
+    UNITS,
+    gradients_by_lag,
+    lstm_gradient_by_lag,
+    question,
+    rnn_gradient_by_lag,
+    start_as_keras,
+    typical,
+    uniform,
+)
+from gatecast.lab_results import readable
+from gatecast.variants import orthogonal
+
+__all__ = ["question", "rnn_gradient_by_lag"]  # a test of the course looks for them here
 
 FIGURES = Path(__file__).parent / "figures"
 
 # ============================================================================================== what is measured
 
-UNITS, BATCH, STEPS, SEEDS = 64, 8, 100, 10
-
-
-def uniform(rng: np.random.Generator, limit: float, *shape: int) -> Array:
-    """Numbers spread evenly between -limit and limit."""
-    return rng.uniform(-limit, limit, shape)
-
-
-def orthogonal(rng: np.random.Generator, rows: int, columns: int) -> Array:
-    """A random matrix whose rows (the shorter side) are orthonormal: it turns a vector without shrinking it."""
-    q, r = np.linalg.qr(rng.normal(size=(columns, rows)))
-    return (q * np.sign(np.diag(r))).T
-
-
-def start_as_keras(rng: np.random.Generator, forget_bias: float, larger: float = 1) -> LayerWeights:
-    """An LSTM as Keras starts it: uniform input weights, one orthogonal (D, K) matrix; recurrent ones times ``larger``.
-
-    Biases are zero but for the forget gate's.
-    """
-    bias_K = np.repeat([0, forget_bias, 0, 0], UNITS).astype(float)
-    return LayerWeights(
-        uniform(rng, np.sqrt(6 / (1 + 4 * UNITS)), 1, 4 * UNITS), larger * orthogonal(rng, UNITS, 4 * UNITS), bias_K
-    )
+SEEDS = 10
 
 
 def start_as_pytorch(rng: np.random.Generator, forget_bias: float) -> LayerWeights:
@@ -60,73 +59,6 @@ def start_gate_by_gate(rng: np.random.Generator, forget_bias: float) -> LayerWei
     """As Keras starts it, except that each gate gets an orthogonal (D, D) matrix of its own: twice the size."""
     blocks = [orthogonal(rng, UNITS, UNITS) for _ in range(4)]
     return start_as_keras(rng, forget_bias)._replace(hidden_DK=np.concatenate(blocks, axis=1))
-
-
-def question(rng: np.random.Generator, steps: int, batch: int) -> tuple[Array, Array]:
-    """Noise to read (B, T, 1), and one random direction of the last output to ask about (B, D), of length one."""
-    d_h_BD = rng.normal(size=(batch, UNITS))
-    return rng.normal(size=(batch, steps, 1)), d_h_BD / np.linalg.norm(d_h_BD, axis=1, keepdims=True)
-
-
-def relative_to_now(d_x_BTC: Array) -> Array:
-    """By lag 0, 1, 2 …: how much the last output reacts to the input that many steps back, where lag 0 counts as 1."""
-    by_lag = np.sqrt((d_x_BTC[:, ::-1, 0] ** 2).mean(axis=0))
-    return by_lag / by_lag[0]
-
-
-def lstm_gradient_by_lag(
-    rng: np.random.Generator, weights: LayerWeights, steps: int = STEPS, batch: int = BATCH
-) -> Array:
-    """Gradient of the LSTM's last output by each earlier input."""
-    x_BTC, d_h_BD = question(rng, steps, batch)
-    _, _, traces = lstm_forward(x_BTC, [weights])
-    d_output_BTD = np.zeros((batch, steps, UNITS))
-    d_output_BTD[:, -1] = d_h_BD
-    return relative_to_now(lstm_backward(d_output_BTD, x_BTC, [weights], traces).x_BTC)
-
-
-def rnn_gradient_by_lag(
-    rng: np.random.Generator, input_CD: Array, hidden_DD: Array, steps: int = STEPS, batch: int = BATCH
-) -> Array:
-    """The same of a plain RNN, h = tanh(x W + h U), forward and backward by hand."""
-    x_BTC, d_h_BD = question(rng, steps, batch)
-    h_BD, outputs = np.zeros((batch, UNITS)), []
-    for t in range(steps):
-        h_BD = np.tanh(x_BTC[:, t] @ input_CD + h_BD @ hidden_DD)
-        outputs.append(h_BD)
-    d_x_BTC = np.empty_like(x_BTC)
-    for t in reversed(range(steps)):
-        d_z_BD = d_h_BD * (1 - outputs[t] ** 2)
-        d_x_BTC[:, t] = d_z_BD @ input_CD.T
-        d_h_BD = d_z_BD @ hidden_DD.T
-    return relative_to_now(d_x_BTC)
-
-
-RNN_ORTHOGONAL, RNN_UNIFORM = "tanh RNN, orthogonal", "tanh RNN, uniform"
-LSTM_0, LSTM_1, LSTM_3 = "LSTM, forget bias 0", "LSTM, forget bias 1", "LSTM, forget bias 3"
-
-
-def gradients_by_lag(seeds: int = SEEDS, steps: int = STEPS, batch: int = BATCH) -> dict[str, Array]:
-    """For each cell of the first figure, (seeds, steps): the gradient at each lag."""
-    measured: dict[str, list[Array]] = {}
-    glorot, small = np.sqrt(6 / (1 + UNITS)), 1 / np.sqrt(UNITS)
-    for seed in range(seeds):
-        rng = np.random.default_rng(seed)
-        plain = [
-            (RNN_ORTHOGONAL, uniform(rng, glorot, 1, UNITS), orthogonal(rng, UNITS, UNITS)),
-            (RNN_UNIFORM, uniform(rng, small, 1, UNITS), uniform(rng, small, UNITS, UNITS)),
-        ]
-        for name, input_CD, hidden_DD in plain:
-            measured.setdefault(name, []).append(rnn_gradient_by_lag(rng, input_CD, hidden_DD, steps, batch))
-        for name, bias in ((LSTM_0, 0), (LSTM_1, 1), (LSTM_3, 3)):
-            gradient = lstm_gradient_by_lag(rng, start_as_keras(rng, bias), steps, batch)
-            measured.setdefault(name, []).append(gradient)
-    return {name: np.stack(rows) for name, rows in measured.items()}
-
-
-def typical(rows: Array) -> Array:
-    """Geometric mean over the seeds."""
-    return np.exp(np.log(rows).mean(axis=0))
 
 
 def lstm_over_seeds(start: Callable[[np.random.Generator], LayerWeights], seeds: int = SEEDS) -> Array:
@@ -198,14 +130,6 @@ def one_step() -> dict[str, Array]:
     }
 
 
-def readable(value: float) -> str:
-    """Two digits, and a power of ten where the number is small."""
-    if value >= 0.001:
-        return f"{value:.2g}" if value < 100 else f"{value:.0f}"
-    digits, power = f"{value:.1e}".split("e")
-    return f"{digits} × 10" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
-
-
 def signed(value: float) -> str:
     """Two decimals and a true minus sign."""
     return f"{value:.2f}".replace("-", "−")
@@ -223,7 +147,7 @@ def row(*cells: Any) -> str:
 
 def gradient_rows() -> list[str]:
     """Gradient 10, 50 and 99 steps back: the cells of the figure, then other starts of the LSTM."""
-    measured = {name: typical(rows) for name, rows in gradients_by_lag().items()}
+    measured = {name: typical(rows) for name, rows in gradients_by_lag(SEEDS).items()}
     measured["LSTM, forget gate held at 1"] = lstm_over_seeds(lambda rng: start_as_keras(rng, forget_bias=50))
     for bias in (0, 1, 3):
         name = f"LSTM as PyTorch starts it, forget bias {bias}"
@@ -305,7 +229,7 @@ FONT = "Liberation Sans, Arial, Helvetica, sans-serif"
 Rows = list[dict[str, Any]]
 
 
-def write(png: bytes, name: str) -> None:
+def write(png: bytes, name: str, folder: Path = FIGURES) -> None:
     """Write a PNG, its pixels packed again as tightly as zlib can: a third of the size."""
     packed, pixels, place = png[:8], b"", 8
     while place < len(png):
@@ -319,10 +243,10 @@ def write(png: bytes, name: str) -> None:
             body = b"IDAT" + zlib.compress(zlib.decompress(pixels), 9)
             packed += struct.pack(">I", len(body) - 4) + body + struct.pack(">I", zlib.crc32(body))
         packed += chunk
-    (FIGURES / f"{name}.png").write_bytes(packed)
+    (folder / f"{name}.png").write_bytes(packed)
 
 
-def write_chart(chart: Any, name: str) -> None:
+def write_chart(chart: Any, name: str, folder: Path = FIGURES) -> None:
     """Write an Altair chart in the course's looks."""
     axis = {"labelFontSize": NORMAL, "titleFontSize": NORMAL, "titleFontWeight": "normal", "titlePadding": 8}
     colours = {"labelColor": INK, "titleColor": INK, "gridColor": PALE, "domainColor": GREY, "tickColor": GREY}
@@ -335,7 +259,7 @@ def write_chart(chart: Any, name: str) -> None:
     )
     picture = io.BytesIO()
     looks.save(picture, format="png", scale_factor=2)
-    write(picture.getvalue(), name)
+    write(picture.getvalue(), name, folder)
 
 
 def words(text: str, x: float, y: float, colour: str = INK, align: str = "left") -> alt.Chart:
@@ -367,7 +291,7 @@ def draw_gradient() -> None:
         LSTM_3: COLOURS["input"],
     }
     rows: Rows = []
-    for cell, seeds in gradients_by_lag().items():
+    for cell, seeds in gradients_by_lag(SEEDS).items():
         middle, low, high = typical(seeds), seeds.min(axis=0), seeds.max(axis=0)
         for lag in np.flatnonzero(high > floor).tolist():
             rows.append({"cell": cell, "lag": lag, "low": low[lag], "gradient": middle[lag], "high": high[lag]})

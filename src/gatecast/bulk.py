@@ -49,7 +49,7 @@ def read_long(weights: Weights, x_BTC: Array) -> Array:
     """
     batch, steps, _ = x_BTC.shape
     blocks = min(SIDE_BY_SIDE // batch, steps // SHORTEST)
-    if blocks < 2 or not (x_BTC[..., AGE] > 0).all():
+    if blocks < 2 or weights.cell != "lstm" or not (x_BTC[..., AGE] > 0).all():
         return read(weights, x_BTC)[0]
     h_BTD = x_BTC.astype(weights.head.state_DE.dtype, copy=False)
     for place, layer in enumerate(weights.layers):

@@ -171,6 +171,10 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
     units: Annotated[int | None, typer.Option(help="LSTM units per layer")] = None,
     layers: Annotated[int | None, typer.Option(help="LSTM layers")] = None,
     dropout: Annotated[float | None, typer.Option(help="share of state values zeroed in training")] = None,
+    cell: Annotated[
+        str | None,
+        typer.Option(help="lstm, or no_forget, no_input, no_output, peephole, coupled, gru or rnn (docs/lab.md)"),
+    ] = None,
     context: Annotated[int | None, typer.Option(help="past steps a training window shows")] = None,
     updates: Annotated[int | None, typer.Option(help="weight updates; follows from the data when not given")] = None,
     learning_rate: Annotated[float | None, typer.Option(help="peak of the one-cycle schedule")] = None,
@@ -213,7 +217,7 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
             "fix": fix,
             "season_length": season_length,
         },
-        "network": {"units": units, "layers": layers, "dropout": dropout},
+        "network": {"units": units, "layers": layers, "dropout": dropout, "cell": cell},
         "training": {
             "scaling": scaling,
             "context": context,
@@ -432,6 +436,40 @@ def serve(
         listen(folder or Path.home() / ".gatecast", door, port, Limits(workers=workers), ready)
 
 
+@app.command()
+def lab(
+    name: Annotated[str, typer.Argument(metavar="NAME", help="gradient, recall, reset, ablate, modes or leak")],
+    predict: Annotated[str | None, typer.Option(help="your prediction; asked for where a terminal is there")] = None,
+    seeds: Annotated[int, typer.Option(help="how many; with fewer than 4 equal things look different")] = 5,
+    out: Annotated[Path | None, typer.Option(help="write a page with the charts, NAME.html")] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer one of the course's questions by measurement: first your prediction, then the numbers."""
+    with _plain_errors():
+        from rich.console import Console
+
+        from gatecast import lab as laboratory
+        from gatecast.lab_console import ask_prediction, print_lab
+        from gatecast.lab_page import check_page
+
+        experiment = laboratory.experiment(name)
+        experiment.question.checked(predict)
+        if out is not None:
+            check_page(out)
+        console = Console(highlight=False)
+        watched = not as_json and sys.stdin.isatty() and sys.stdout.isatty()
+        if watched and predict is None:
+            predict = ask_prediction(console, experiment.question)
+        result = experiment.run(seeds, lambda line: typer.echo(f"gatecast: {line}", err=True)).after(predict)
+        if out is not None:
+            laboratory.write_page(result, out)
+            typer.echo(f"gatecast: page written to {out}", err=True)
+        if as_json:
+            typer.echo(json.dumps(result.as_dict(), ensure_ascii=False, indent=2, allow_nan=False))
+        else:
+            print_lab(console, result)
+
+
 def forecast_and_show(settings: RunConfig, *, out: Path | None = None, as_json: bool = False) -> None:
     """Make a forecast and print or write it; warnings go to standard error."""
     import warnings
@@ -515,6 +553,8 @@ def run_and_show(
     from gatecast.report import prepare
     from gatecast.run import with_files
 
+    if settings.network.cell != "lstm":
+        typer.echo(f"gatecast: the network's cell is {settings.network.cell}; columns and words say LSTM", err=True)
     console = Console(highlight=False)
     with ExitStack() as stack:
         name = Path(settings.data.source).stem.strip("-") or "stdin"

@@ -91,6 +91,9 @@ class NetworkConfig(_Settings):
         description="share of state values zeroed in training, between layers and before the head",
     )
     forget_bias: float = Field(default=1.0, description="start of the forget gate's bias: higher remembers longer")
+    cell: Literal["lstm", "no_forget", "no_input", "no_output", "peephole", "coupled", "gru", "rnn"] = Field(
+        default="lstm", description="the recurrent cell: the LSTM, one with a part taken away, or a relative"
+    )
 
 
 class TrainingConfig(_Settings):

@@ -14,6 +14,7 @@ from gatecast.frequency import show_time
 from gatecast.run import Outcome
 from gatecast.runtime import OUTPUTS
 from gatecast.scaling import CHANNELS, PATH, channels_for
+from gatecast.variants import CELLS
 
 
 def explain(outcome: Outcome) -> str:
@@ -85,11 +86,12 @@ def architecture_lines(outcome: Outcome) -> list[str]:
     further = f" + {more} of {', '.join(column.name for column in columns)}" if more else ""
     lines = [f"input      {len(CHANNELS)} numbers per step{further}: value, changes, age, what is missing"]
     for place, layer in enumerate(weights.layers, start=1):
-        size = sum(array.size for array in layer)
+        size, count, seen = sum(array.size for array in layer), len(CELLS[weights.cell].parts), len(layer.hidden_DK)
+        parts = "4 gates" if count == 4 else f"{count} part{'s' if count > 1 else ''}"
         added = "" if place == 1 else ", added to the layer before"
         lines.append(
-            f"LSTM {place}     {layer.input_CK.shape[0]} → {weights.units} units: "
-            f"4 gates × {weights.units} × ({layer.input_CK.shape[0]} + {weights.units} + 1) = {size:,} weights{added}"
+            f"{weights.cell.upper()} {place}     {layer.input_CK.shape[0]} → {weights.units} units: "
+            f"{parts} × {weights.units} × ({layer.input_CK.shape[0]} + {seen} + 1) = {size:,} weights{added}"
         )
     head = weights.head
     hidden = sum(array.size for array in head[:5])

@@ -251,7 +251,13 @@ def _shape_of(start: Model, asked: NetworkConfig | None) -> NetworkConfig:
             f"fine_tune: a network of {asked.layers} x {asked.units} units is asked for, and the one to start from has "
             f"{layers} x {units}, which stay; leave the network's settings out, or train one with fit"
         )
-    return (asked or start.config.network).model_copy(update={"units": units, "layers": layers})
+    cell = start.weights.cell
+    if asked is not None and asked.cell != cell:
+        raise SettingsError(
+            f"fine_tune: cell = {asked.cell!r} is asked for, and the network to start from is made of {cell!r}, which "
+            "stays; leave the network's settings out, or train one with fit"
+        )
+    return (asked or start.config.network).model_copy(update={"units": units, "layers": layers, "cell": cell})
 
 
 def _require_enough(series: Series, supply: Supply) -> None:

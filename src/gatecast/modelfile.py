@@ -21,8 +21,9 @@ from gatecast.config import RunConfig, settings_from
 from gatecast.constants import FORMAT, QUANTILES
 from gatecast.covariates import Column, Role, column_from, widths_of
 from gatecast.errors import ModelFileError, OutputError, SettingsError
-from gatecast.runtime import OUTPUTS, Weights, weights_from_arrays, weights_to_arrays
+from gatecast.runtime import OUTPUTS, Weights, prefix_of, weights_from_arrays, weights_to_arrays
 from gatecast.scaling import CANDIDATES, CHANNELS, FEATURES, PATH, Scaling, channels_for, features_for, scaling_from
+from gatecast.variants import CELLS
 
 WIDENING = "interval.widening_KQ"
 NEVER = -1e4  # a logit so low that its share of the mixture is exactly 0
@@ -154,19 +155,17 @@ def _check_shapes(arrays: Mapping[str, np.ndarray[Any, Any]], model: Model, coun
     layers = len(model.weights.layers)
     if layers == 0:
         raise ValueError("it has no LSTM layer")
-    units = model.weights.head.path_DJ.shape[0]
+    units, cell = model.weights.units, model.weights.cell
+    if cell != model.config.network.cell:
+        raise ValueError(f"its weights are of the cell {cell!r} and its settings name {model.config.network.cell!r}")
     widths = widths_of(model.columns)
     channels = channels_for(widths) - NOW.channels + counts.channels
     features = features_for(widths) - NOW.features + counts.features
     outputs = OUTPUTS - NOW.candidates + counts.candidates
     expected = {
-        f"layer.{place}.{name}": shape
+        f"{prefix_of(cell)}.{place}.{name}": shape
         for place in range(layers)
-        for name, shape in {
-            "input_CK": (units if place else channels, 4 * units),
-            "hidden_DK": (units, 4 * units),
-            "bias_K": (4 * units,),
-        }.items()
+        for name, shape in CELLS[cell].shapes(units if place else channels, units).items()
     } | {
         "head.state_DE": (units, 2 * units),
         "head.question_FE": (features, 2 * units),

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from gatecast.cell import LayerWeights, from_torch
 from gatecast.constants import MEDIAN, QUANTILES
 from gatecast.covariates import Widths
+from gatecast.recurrent import Recurrent
 from gatecast.runtime import OUTPUTS, HeadWeights, Weights, weights_from_arrays, weights_to_arrays
 from gatecast.scaling import CANDIDATES, PATH, Question, channels_for, features_for
 
@@ -41,6 +42,10 @@ class Shape(Protocol):
     @property
     def forget_bias(self) -> float:
         """Start of the forget gate's bias."""
+
+    @property
+    def cell(self) -> str:
+        """The recurrent cell, a name of ``variants``."""
 
 
 class Asked(NamedTuple):
@@ -68,8 +73,12 @@ class Network(nn.Module):
         super().__init__()
         units, channels = config.units, channels_for(widths or Widths())
         self.layers = nn.ModuleList(
-            nn.LSTM(channels if place == 0 else units, units, batch_first=True) for place in range(config.layers)
+            nn.LSTM(channels if place == 0 else units, units, batch_first=True)
+            if config.cell == "lstm"
+            else Recurrent(config.cell, channels if place == 0 else units, units, config.forget_bias)
+            for place in range(config.layers)
         )
+        self.cell = config.cell
         self.dropout = nn.Dropout(config.dropout)
         self.state = nn.Linear(units, 2 * units)
         self.question = nn.Linear(features_for(widths or Widths()), 2 * units, bias=False)
@@ -77,7 +86,7 @@ class Network(nn.Module):
         self.out = nn.Linear(units, OUTPUTS)
         self.path = nn.Linear(units, PATH)
         with torch.no_grad():
-            for layer in self.layers:
+            for layer in (each for each in self.layers if isinstance(each, nn.LSTM)):
                 of_input, of_state = _tensors(layer)[2:]
                 of_state.zero_()
                 of_input.zero_()
@@ -130,7 +139,10 @@ def export(network: Network) -> dict[str, np.ndarray[Any, Any]]:
 
     layers: list[LayerWeights] = []
     for layer in network.layers:
-        layers.append(from_torch(*(array(part) for part in _tensors(layer))))
+        if isinstance(layer, Recurrent):
+            layers.append(LayerWeights(*(array(layer.get_parameter(name)) for name in LayerWeights._fields)))
+        else:
+            layers.append(from_torch(*(array(part) for part in _tensors(layer))))
     head = HeadWeights(
         array(network.state.weight).T,
         array(network.question.weight).T,
@@ -142,7 +154,7 @@ def export(network: Network) -> dict[str, np.ndarray[Any, Any]]:
         array(network.path.weight).T,
         array(network.path.bias),
     )
-    named = weights_to_arrays(Weights(tuple(layers), head))
+    named = weights_to_arrays(Weights(tuple(layers), head, network.cell))
     return {name: np.ascontiguousarray(values) for name, values in named.items()}
 
 
@@ -156,6 +168,9 @@ def restore(network: Network, arrays: Mapping[str, np.ndarray[Any, Any]]) -> Non
     weights, place = weights_from_arrays(arrays, np.float32), next(network.parameters()).device
     state: dict[str, np.ndarray[Any, Any]] = {}
     for number, layer in enumerate(weights.layers):
+        if weights.cell != "lstm":
+            state |= {f"layers.{number}.{name}": array for name, array in layer._asdict().items()}
+            continue
         named = {"weight_ih": layer.input_CK.T, "weight_hh": layer.hidden_DK.T}
         named |= {"bias_ih": layer.bias_K, "bias_hh": np.zeros_like(layer.bias_K)}
         state |= {f"layers.{number}.{name}_l0": array for name, array in named.items()}

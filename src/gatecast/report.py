@@ -31,6 +31,7 @@ from gatecast.modelfile import write_atomically
 from gatecast.modes import MODES
 from gatecast.panel_run import PanelOutcome
 from gatecast.run import Outcome
+from gatecast.variants import CELLS
 from gatecast.verdict import IN_WORDS
 from gatecast.wave import CYCLES
 
@@ -347,10 +348,12 @@ def layer_rows(outcome: Outcome) -> list[tuple[str, str, str]]:
     """Each layer, how many numbers go in and out, and its weights; the last row is their sum."""
     weights = outcome.model.weights
     head, units = weights.head, weights.units
+    count = len(CELLS[weights.cell].parts)
+    parts = "4 gates" if count == 4 else f"{count} part{'s' if count > 1 else ''}"
     rows = [
         (
-            f"LSTM {place}",
-            f"{layer.input_CK.shape[0]} → {units} units, 4 gates each",
+            f"{weights.cell.upper()} {place}",
+            f"{layer.input_CK.shape[0]} → {units} units, {parts} each",
             sum(array.size for array in layer),
         )
         for place, layer in enumerate(weights.layers, start=1)

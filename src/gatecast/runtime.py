@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from gatecast.cell import LayerWeights, State, initial_state, lstm_step
 from gatecast.constants import MEDIAN, QUANTILES
 from gatecast.scaling import CANDIDATES, CHANNELS
+from gatecast.variants import CELLS, NUMPY
+from gatecast.variants import step as variant_step
 
 Array = NDArray[Any]
 AGE = CHANNELS.index("age")
@@ -43,11 +45,12 @@ class Weights(NamedTuple):
 
     layers: tuple[LayerWeights, ...]
     head: HeadWeights
+    cell: str = "lstm"  # of ``variants``
 
     @property
     def units(self) -> int:
         """Hidden units per layer."""
-        return int(self.layers[0].hidden_DK.shape[0])
+        return int(self.head.path_DJ.shape[0])
 
     @property
     def size(self) -> int:
@@ -58,22 +61,30 @@ class Weights(NamedTuple):
 def weights_from_arrays(arrays: Mapping[str, Array], dtype: type = np.float64) -> Weights:
     """Build the weights from named arrays (``layer.0.input_CK`` ... ``head.path_bias_J``).
 
+    Layers of another cell than the LSTM bear its name: ``gru.0.input_CK``.
+
     Raises:
         KeyError: an array is missing.
     """
     count = sum(name.endswith(".input_CK") for name in arrays)
+    cell = next((name for name in CELLS if f"{prefix_of(name)}.0.input_CK" in arrays), "lstm")
     layers = [
-        LayerWeights(*(np.asarray(arrays[f"layer.{layer}.{name}"], dtype) for name in LayerWeights._fields))
+        LayerWeights(*(np.asarray(arrays[f"{prefix_of(cell)}.{layer}.{name}"], dtype) for name in LayerWeights._fields))
         for layer in range(count)
     ]
     head = HeadWeights(*(np.asarray(arrays[f"head.{name}"], dtype) for name in HeadWeights._fields))
-    return Weights(tuple(layers), head)
+    return Weights(tuple(layers), head, cell)
+
+
+def prefix_of(cell: str) -> str:
+    """How the arrays of a layer of this cell begin."""
+    return "layer" if cell == "lstm" else cell
 
 
 def weights_to_arrays(weights: Weights) -> dict[str, Array]:
     """Name every array, the reverse of ``weights_from_arrays``."""
     named = {
-        f"layer.{place}.{name}": array
+        f"{prefix_of(weights.cell)}.{place}.{name}": array
         for place, layer in enumerate(weights.layers)
         for name, array in layer._asdict().items()
     }
@@ -92,9 +103,9 @@ def start(weights: Weights, batch: int) -> list[State]:
 
 def step(weights: Weights, x_BC: Array, states: Sequence[State]) -> tuple[Array, list[State]]:
     """Read one step: returns what the head sees, (B, D), and the new states."""
-    h_BD, after = x_BC, []
+    h_BD, after, lstm = x_BC, [], weights.cell == "lstm"
     for place, (layer, state) in enumerate(zip(weights.layers, states, strict=True)):
-        new, _ = lstm_step(h_BD, state, layer)
+        new = lstm_step(h_BD, state, layer)[0] if lstm else variant_step(weights.cell, h_BD, state, layer)
         after.append(new)
         h_BD = new.h_BD if place == 0 else h_BD + new.h_BD
     return h_BD, after
@@ -111,7 +122,11 @@ def read(weights: Weights, x_BTC: Array, states: Sequence[State] | None = None) 
     h_BTD = x_BTC.astype(weights.head.state_DE.dtype, copy=False)
     after = []
     for place, (layer, state) in enumerate(zip(weights.layers, states, strict=True)):
-        out_BTD, final = _read_layer(halve(layer), h_BTD, state, begun_BT)
+        if weights.cell == "lstm":
+            out_BTD, final = _read_layer(halve(layer), h_BTD, state, begun_BT)
+        else:
+            z_BTK = h_BTD @ layer.input_CK + layer.bias_K
+            out_BTD, final = _walk(weights.cell, z_BTK, layer, state, begun_BT)
         after.append(final)
         h_BTD = out_BTD if place == 0 else h_BTD + out_BTD
     return h_BTD, after
@@ -157,6 +172,16 @@ def _read_layer(layer: LayerWeights, x_BTC: Array, state: State, begun_BT: Array
         out_BTD[:, t] = output_BD
         h_BD = out_BTD[:, t]
     return out_BTD, State(np.array(h_BD), c_BD)
+
+
+def _walk(cell: str, read_BTK: Array, layer: LayerWeights, state: State, begun_BT: Array) -> tuple[Array, State]:
+    """Walk one layer of a cell of ``variants`` over what was read of the input: h at every step, and the last state."""
+    shown = []
+    for t in range(read_BTK.shape[1]):
+        new = CELLS[cell].step(read_BTK[:, t], state, layer, NUMPY)
+        state = State(*(np.where(begun_BT[:, t, None], *both) for both in zip(new, state, strict=True)))
+        shown.append(state.h_BD)
+    return np.stack(shown, axis=1), state
 
 
 def answer(head: HeadWeights, h_ND: Array, question: Any) -> Array:
