@@ -13,7 +13,7 @@ PACKAGE = Path(gatecast.__file__).parent
 LADDER = [
     {"errors", "constants", "arrow", "calendars", "wording", "covariates", "phases"},
     {"config", "cell", "frequency", "layouts", "numerals", "scaling", "significance", "gains", "copies", "tablefiles"}
-    | {"synthetic"},
+    | {"sealed", "synthetic"},
     {"conformal", "metrics", "detectors", "dates", "findings", "runtime", "skill", "spacing", "variance", "windows"},
     {"adaptive", "columns", "coverage", "reading_of_times"},
     {"reading", "rows", "folder", "leakage"},
