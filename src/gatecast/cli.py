@@ -191,6 +191,9 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
     config: Config = None,
     out: Out = None,
     no_save: Annotated[bool, typer.Option("--no-save", help="write nothing")] = False,
+    resume: Annotated[
+        Path | None, typer.Option(help="go on with the run of this folder, which was killed or stopped")
+    ] = None,
     as_json: Json = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="answer the course's five questions from this run")
@@ -227,8 +230,10 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
         "seconds": seconds,
     }
     with _plain_errors():
-        settings = settings_of(given, config)
-        run_and_show(settings, recipe=ctx.obj, out=out, save=not no_save, as_json=as_json, explained=explain)
+        if resume is not None:
+            config = _resumed(resume, {"--config": config, "--out": out, "--no-save": no_save})
+        settings, where = settings_of(given, config), (resume or out, resume is not None)
+        run_and_show(settings, recipe=ctx.obj, out=where, save=not no_save, as_json=as_json, explained=explain)
 
 
 @app.command()
@@ -448,12 +453,21 @@ def run_and_show(
     settings: RunConfig,
     *,
     recipe: Recipe | None = None,
-    out: Path | None = None,
+    out: tuple[Path | None, bool] = (None, False),
     save: bool = True,
     as_json: bool = False,
     explained: bool = False,
 ) -> None:
-    """Do a run, print it and write its folder; ends with exit code 130 when Ctrl-C cut the training short."""
+    """Do a run, print it and write its folder; ends with exit code 130 when Ctrl-C cut the training short.
+
+    Args:
+        settings: all settings.
+        recipe: the steps, when they are not the standard ones.
+        out: the folder, and whether to go on with the run that it holds.
+        save: whether anything is written.
+        as_json: print one JSON object.
+        explained: answer the course's five questions.
+    """
     from contextlib import ExitStack
 
     from rich.console import Console
@@ -468,15 +482,18 @@ def run_and_show(
     console = Console(highlight=False)
     with ExitStack() as stack:
         name = Path(settings.data.source).stem.strip("-") or "stdin"
-        place = stack.enter_context(folder_for(name, out)) if save else None
+        folder, again = out
+        place = stack.enter_context(folder_for(name, folder, settings, folder if again else None)) if save else None
         if place is not None:
             prepare()  # the report's JavaScript is bundled beside the training
         with training_bar(console if not as_json else Console(quiet=True)) as progress:
-            outcome = _run_either(settings, recipe, progress)
+            outcome = _run_either(settings, recipe, progress, None if place is None else place.checkpoint)
         if place is not None and isinstance(outcome, PanelOutcome):
-            outcome = with_panel_files(outcome, write_panel_outcome(outcome, *place))
+            outcome = with_panel_files(outcome, write_panel_outcome(outcome, place.work, place.final))
         elif place is not None and not isinstance(outcome, PanelOutcome):
-            outcome = with_files(outcome, write_outcome(outcome, *place))
+            outcome = with_files(outcome, write_outcome(outcome, place.work, place.final))
+        if place is not None:
+            place.stopped = outcome.interrupted
     if as_json:
         typer.echo(json.dumps(outcome.as_dict(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
@@ -500,7 +517,19 @@ def run_and_show(
         raise typer.Exit(INTERRUPTED)
 
 
-def _run_either(settings: RunConfig, recipe: Recipe | None, progress: Report | None) -> Outcome | PanelOutcome:
+def _resumed(folder: Path, others: dict[str, Any]) -> Path:
+    """The settings of a run that is gone on with; options that would say where it is otherwise are refused."""
+    from gatecast.output import settings_to_resume
+
+    for option, value in others.items():
+        if value:
+            raise SettingsError(f"{option} with --resume: settings and results stand in {folder}; leave {option} out")
+    return settings_to_resume(folder)
+
+
+def _run_either(
+    settings: RunConfig, recipe: Recipe | None, progress: Report | None, checkpoint: Path | None = None
+) -> Outcome | PanelOutcome:
     """A run over one series, or over several; the course's recipes know one only."""
     from time import perf_counter
 
@@ -518,9 +547,9 @@ def _run_either(settings: RunConfig, recipe: Recipe | None, progress: Report | N
         begin = perf_counter()
         source = open_source(settings.data)
         if len(source.panel) > 1:
-            return panel_run.run_panel(settings, source, progress, gather_panel)
+            return panel_run.run_panel(settings, source, progress, gather_panel, checkpoint)
         recipe = single.Standard(source, settings.data, perf_counter() - begin)
-    return single.run(settings, recipe, progress, gather)
+    return single.run(settings, recipe, progress, gather, checkpoint)
 
 
 @contextmanager

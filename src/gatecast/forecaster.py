@@ -38,6 +38,8 @@ class LSTMForecaster:
         training: how the weights are found.
         season_length: steps per season, at most two; None takes them from the table's frequency.
         validation: share of the steps at the end that choose the weights, and are not trained on.
+        checkpoint: a folder to keep checkpoints of a training in; one that was killed and is begun again goes on from
+            there, to the same weights.  None writes nothing.
     """
 
     name = "LSTM"
@@ -49,11 +51,13 @@ class LSTMForecaster:
         *,
         season_length: tuple[int, ...] | None = None,
         validation: float = 0.1,
+        checkpoint: str | Path | None = None,
     ) -> None:
         self.network = network
         self.training = training
         self.season_length = season_length
         self.validation = validation
+        self.checkpoint = checkpoint
 
     def fit(
         self,
@@ -278,7 +282,8 @@ class LSTMForecaster:
         return self
 
     def _wishes(self) -> Wishes:
-        return Wishes(self.network, self.training, self.season_length)
+        checkpoint = None if self.checkpoint is None else Path(self.checkpoint)
+        return Wishes(self.network, self.training, self.season_length, checkpoint)
 
     def _model(self, asked: str) -> Model:
         model: Model | None = getattr(self, "model_", None)
