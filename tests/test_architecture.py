@@ -36,6 +36,8 @@ LADDER = [
     {
         "answers",
         "forecastability",
+        "likeness",
+        "show",
         "draft",
         "tables",
         "store",

@@ -388,6 +388,30 @@ def backtest(  # noqa: PLR0913, PLR0917 (one parameter per option)
             print_backtest(Console(highlight=False), done, verdict)
 
 
+@app.command()
+def show(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a model file written by gatecast run")],
+    as_json: Json = False,
+) -> None:
+    """Say what a model file holds: its network, what it has learned from and how, and the verdict of its run."""
+    with _plain_errors():
+        from gatecast.show import card_lines, describe_file
+
+        told = describe_file(file)
+        if as_json:
+            typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
+            return
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, line in card_lines(told):
+            table.add_row(name, line)
+        Console(highlight=False, markup=False).print(table)
+
+
 def forecast_and_show(settings: RunConfig, *, out: Path | None = None, as_json: bool = False) -> None:
     """Make a forecast and print or write it; warnings go to standard error."""
     import warnings
@@ -482,6 +506,7 @@ def run_and_show(
     console = Console(highlight=False)
     with ExitStack() as stack:
         name = Path(settings.data.source).stem.strip("-") or "stdin"
+        stack.enter_context(_plain_warnings())
         folder, again = out
         place = stack.enter_context(folder_for(name, folder, settings, folder if again else None)) if save else None
         if place is not None:
@@ -550,6 +575,19 @@ def _run_either(
             return panel_run.run_panel(settings, source, progress, gather_panel, checkpoint)
         recipe = single.Standard(source, settings.data, perf_counter() - begin)
     return single.run(settings, recipe, progress, gather, checkpoint)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """A checkpoint that could not be written or read is said in one line, at once."""
+    import warnings
+
+    from gatecast.checkpoint import CheckpointWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", CheckpointWarning)
+        warnings.showwarning = lambda message, *_, **__: typer.echo(f"gatecast: warning: {message}", err=True)
+        yield
 
 
 @contextmanager

@@ -34,7 +34,18 @@ from gatecast.scaling import (
 )
 from gatecast.sealed import open_sealed, require_whole, seal, write_atomically
 
-__all__ = ["EARLIER", "FORMAT", "NEVER", "NOW", "Counts", "Model", "load_model", "save_model", "write_atomically"]
+__all__ = [
+    "EARLIER",
+    "FORMAT",
+    "NEVER",
+    "NOW",
+    "Counts",
+    "Model",
+    "format_of",
+    "load_model",
+    "save_model",
+    "write_atomically",
+]
 
 WIDENING = "interval.widening_KQ"
 LONGEST_SEASON = 10_000_000  # steps: a longer one, in a damaged file, would fill the memory
@@ -127,6 +138,11 @@ def load_model(path: str | Path) -> Model:
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise ModelFileError(f"{path}: holds weights that are not finite numbers; {DAMAGED}")
     return replace(model, weights=to_format_3(model.weights)) if earlier else model
+
+
+def format_of(path: Path) -> int:
+    """Return the format of a model file that can be loaded."""
+    return int(open_sealed(path, "gatecast_format", "model file", DAMAGED)[1]["gatecast_format"])
 
 
 def to_format_3(weights: Weights) -> Weights:

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from glob import escape
 from io import BytesIO
@@ -21,7 +21,7 @@ from gatecast.checkpoint import ABOUT
 from gatecast.config import LEVELS, QUANTILES, RunConfig, config_to_toml
 from gatecast.errors import OutputError, SettingsError
 from gatecast.explain import explain
-from gatecast.modelfile import save_model, write_atomically
+from gatecast.modelfile import Model, save_model, write_atomically
 from gatecast.panel_report import write_panel_report
 from gatecast.panel_run import PanelOutcome
 from gatecast.report import write_report
@@ -129,7 +129,7 @@ def _written(final: Path) -> Iterator[None]:
 def write_outcome(outcome: Outcome, work: Path, final: Path) -> dict[str, Path]:
     """Write everything into ``work``; returns the names it will have under ``final``."""
     write_atomically(work / "config.toml", config_to_toml(outcome.config).encode())
-    save_model(outcome.model, work / "model.safetensors")
+    save_model(with_verdict(outcome), work / "model.safetensors")
     buffer = BytesIO()
     pq.write_table(forecasts_table(outcome), buffer)
     write_atomically(work / "forecasts.parquet", buffer.getvalue())
@@ -149,10 +149,17 @@ def write_panel_outcome(outcome: PanelOutcome, work: Path, final: Path) -> dict[
         "forecasts": work / "forecasts.parquet",
     }
     write_atomically(files["config"], config_to_toml(outcome.config).encode())
-    save_model(outcome.model, files["model"])
+    save_model(with_verdict(outcome), files["model"])
     write_table(outcome.backtest.table(sorted(LEVELS, reverse=True)), files["forecasts"])
     files |= write_panel_report(outcome, work)
     return {name: final / path.relative_to(work) for name, path in files.items()}
+
+
+def with_verdict(outcome: Outcome | PanelOutcome) -> Model:
+    """The model, its card with what the run says of it."""
+    verdict = outcome.verdict
+    said = {"sentence": verdict.sentence, "looked_at": outcome.config.verdict, "gain_claimed": verdict.claimed}
+    return replace(outcome.model, card={**outcome.model.card, "verdict": said})
 
 
 def forecasts_table(outcome: Outcome) -> pa.Table:
