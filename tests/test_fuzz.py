@@ -6,7 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
+
+from gatecast.doctor import check
+from gatecast.errors import DataError
+from gatecast.panel import panel_from_frame
 
 HELPER = Path(__file__).with_name("helpers_fuzz.py")
 DOORS = ("load", "checkpoint", "check", "stream")
@@ -27,6 +32,16 @@ def test_a_hundred_cases_at_every_door(door, tmp_path):
     assert told["cases"] == 100
     if door in {"load", "checkpoint"}:
         assert 10 < told["refused"] < 100  # some get through, and many do not
+
+
+@pytest.mark.parametrize("kind", ["lists", "records"])
+def test_series_that_are_named_by_lists_are_refused(kind):
+    """Found by the cases above."""
+    names = [[1.0], [2.0]] if kind == "lists" else [{"a": 1}, {"a": 2}]
+    table = pa.table({"unique_id": names * 10, "ds": list(range(20)), "y": [1.0, 2.0] * 10})
+    with pytest.raises(DataError, match=r"column 'unique_id' holds .*give words or numbers"):
+        panel_from_frame(table)
+    assert not check(table).ok
 
 
 @pytest.mark.slow

@@ -86,12 +86,17 @@ def card_lines(told: dict[str, Any]) -> list[tuple[str, str]]:
 def _data_line(data: dict[str, Any] | None) -> str | None:
     if not data or not {"series", "steps", "first", "last"} <= data.keys():
         return None
-    line = f"{data['series']} series, {data['steps']} steps, {data['first']} to {data['last']}"
+    line = f"{data['series']} series, {data['steps']} steps, {_day(data['first'])} to {_day(data['last'])}"
     if data.get("frequency"):
         line += f", {data['frequency']}"
     if data.get("lowest") is not None and data.get("highest") is not None:
         line += f"; values from {data['lowest']:g} to {data['highest']:g}"
     return line + (f"; fingerprint {data['fingerprint']}" if data.get("fingerprint") else "")
+
+
+def _day(time: str) -> str:
+    """A time without what says nothing: a midnight, or parts of a second."""
+    return time.removesuffix(".000000").removesuffix("T00:00:00")
 
 
 def _training_line(training: dict[str, Any] | None) -> str | None:
