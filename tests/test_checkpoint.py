@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +87,8 @@ def killed(fits, checkpoint, kind, moments):
         child = fits.start(checkpoint, kind, die if die[0] != "time" else ("never", 0))
         if die[0] == "time":
             time.sleep(die[1])
-            os.kill(child, signal.SIGKILL)  # it waits to be waited for if it has ended
+            with suppress(ProcessLookupError):  # it has ended by itself
+                os.kill(child, signal.SIGKILL)
         if fits.end() == 0:
             break
     fits.start(checkpoint, kind)
