@@ -24,13 +24,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.numpy import save_file
 from torch import Tensor
 
 from gatecast import __version__
 from gatecast.constants import DIRECT_HORIZON, FORMAT
 from gatecast.network import Network, export, pinball_loss, to_tensors
 from gatecast.scaling import Question, Running, Scaled, ask, scale_series
+from gatecast.sealed import seal, write_atomically
 from gatecast.synthetic import ANY_SEASON, KINDS, Kind, simulate
 
 Floats = NDArray[np.float64]
@@ -253,7 +253,7 @@ class Training:
             "columns": "[]",
             "card": json.dumps(card),
         }
-        save_file(export(self.network), path, metadata=header)
+        write_atomically(path, seal(export(self.network), header))
         self.network.load_state_dict(live)
 
 

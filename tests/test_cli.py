@@ -10,8 +10,10 @@ from datetime import date, timedelta
 from html import unescape
 from pathlib import Path
 
+import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
 from gatecast import cli
@@ -262,6 +264,36 @@ def test_ctrl_c_in_training_keeps_the_best_model(tmp_path):
     assert " 60 updates in" in made.stdout
     assert (out / "model.safetensors").exists()
     assert (out / "report.html").exists()
+
+
+def test_a_run_that_was_killed_is_gone_on_with_and_ends_as_if_it_never_was(sales, tmp_path):
+    """A real process is killed for real; its folder says all that is needed to go on."""
+    config, out, whole = tmp_path / "often.toml", tmp_path / "out", tmp_path / "whole"
+    config.write_text("[training]\ncheckpoint_seconds = 0\n")
+    asked = ["run", str(sales), "--target", "Sales", *FAST, "--updates", "40", "--config", str(config)]
+    killing = INTERRUPTED.replace("SIGINT", "SIGKILL").replace("== 60", "== 30")
+    made = subprocess.run([sys.executable, "-c", killing, *asked, "--out", str(out)], check=False, capture_output=True)
+    assert made.returncode == -9, made.stderr
+    assert [path.name for path in out.iterdir()] == ["checkpoint"]
+    refused = call(*asked, "--out", out)
+    assert refused.exit_code == 5 and f"or go on with that run: --resume {out}" in refused.stderr
+    other = call("run", "--resume", out, "--updates", "41")
+    assert other.exit_code == 2 and "with training.updates = 40 where 41 is asked for" in other.stderr
+    for option in (["--out", tmp_path], ["--no-save"], ["--config", config]):
+        wrong = call("run", "--resume", out, *option)
+        assert wrong.exit_code == 2 and f"leave {option[0]} out" in wrong.stderr
+    done = call("run", "--resume", out)
+    assert done.exit_code == 0, done.output
+    assert "checkpoint" not in {path.name for path in out.iterdir()}
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name.startswith(".")) == []
+    assert call(*asked, "--out", whole).exit_code == 0
+    one, other = (load_file(folder / "model.safetensors") for folder in (out, whole))
+    assert one.keys() == other.keys()
+    assert all(np.array_equal(array, other[name]) for name, array in one.items())
+    again = call("run", "--resume", out)
+    assert again.exit_code == 2 and "that run is finished" in again.stderr
+    nowhere = call("run", "--resume", tmp_path / "none")
+    assert nowhere.exit_code == 2 and "there is no such folder" in nowhere.stderr
 
 
 def test_ctrl_c_before_training_leaves_nothing(tmp_path, monkeypatch):

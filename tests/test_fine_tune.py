@@ -338,3 +338,111 @@ def test_what_was_learned_is_drawn_back_to_the_start_as_far_as_asked(start):
     assert not same(drawn, whole)
     for name, array in drawn.items():
         np.testing.assert_allclose(array, 0.75 * whole[name] + 0.25 * before[name], rtol=1e-5, atol=1e-6)
+
+
+# ------------------------------------------------------------------------------------------- three names
+
+
+def longer(values, more):
+    """A series and what came after it."""
+    return np.concatenate([values, values[-1] + np.random.default_rng(9).normal(size=more).cumsum()])
+
+
+ONE = 20 + np.random.default_rng(8).normal(size=120).cumsum()
+
+
+@pytest.fixture(scope="module", params=["running", "fixed"])
+def learned(request):
+    """One that has learned from a single series, with either scaling."""
+    return LSTMForecaster(SMALL, quick(updates=20, scaling=request.param)).fit(panel_from_arrays(ONE)).model_
+
+
+def test_fit_starts_over_whatever_was_learned_before(learned):
+    fresh = LSTMForecaster(SMALL, quick(updates=15)).fit(panel_from_arrays(ONE)).model_
+    used = LSTMForecaster(SMALL, quick(updates=15))
+    used.model_ = learned
+    assert same(arrays(fresh), arrays(used.fit(panel_from_arrays(ONE)).model_))
+
+
+def test_continue_fit_goes_on_from_the_kept_weights_with_the_same_scaling(learned):
+    none = forecaster(learned, scaling="auto", updates=0).continue_fit(panel_from_arrays(ONE))
+    assert same(arrays(learned), arrays(none.model_))
+    assert none.model_.scaling == learned.scaling
+    more = forecaster(learned, scaling="auto", updates=30).continue_fit(panel_from_arrays(ONE))
+    assert more.fitted_.trained.validation <= none.fitted_.trained.validation
+    assert more.model_.scaling == learned.scaling
+    assert more.model_.config.training.learning_rate == GENTLE
+    assert more.model_.card["start"]["data"] == learned.card["data"]
+
+
+def test_continue_fit_takes_the_same_series_grown_longer_and_no_other(learned):
+    on = forecaster(learned, scaling="auto", updates=8).continue_fit(panel_from_arrays(longer(ONE, 30)))
+    assert on.model_.card["data"]["steps"] == 150
+    revised = longer(ONE, 30)
+    revised[50] += 0.01
+    for values, said in (
+        (revised, "up to 119 the table holds other values than those the model has learned from"),
+        (ONE[:-1], "holds other values"),
+        (np.random.default_rng(1).normal(size=120), "holds other values"),
+    ):
+        with pytest.raises(SettingsError, match=f"continue_fit: .*{said}.*fine_tune adapts a model to other series"):
+            forecaster(learned, scaling="auto").continue_fit(panel_from_arrays(values))
+    with pytest.raises(SettingsError, match="from 1 series, the table holds 2"):
+        forecaster(learned, scaling="auto").continue_fit(table())
+
+
+def test_continue_fit_takes_a_panel_that_has_grown(start):
+    frame = table()
+    rng = np.random.default_rng(4)
+    day, last = np.timedelta64(1, "D"), frame["ds"].max()
+    new = [
+        {"unique_id": s, "ds": last + k * day.item(), "y": 20 + rng.normal()} for s in ("s0", "s1") for k in (1, 2, 3)
+    ]
+    taller = pl.concat([frame, pl.DataFrame(new, schema=frame.schema)]).sort("unique_id", "ds")
+    on = forecaster(start, updates=5).continue_fit(taller)
+    assert on.model_.card["data"]["steps"] == start.card["data"]["steps"] + 6
+
+
+def test_continue_fit_refuses_what_would_not_be_going_on(learned, tmp_path):
+    kind = learned.scaling.as_dict()["kind"]
+    other = "fixed" if kind == "running" else "running"
+    panel = panel_from_arrays(ONE)
+    with pytest.raises(SettingsError, match=f"continue_fit: scaling = '{other}' is asked for"):
+        forecaster(learned, scaling=other).continue_fit(panel)
+    asked = LSTMForecaster(training=quick(scaling="auto"), season_length=(9,))
+    asked.model_ = learned
+    with pytest.raises(SettingsError, match=r"continue_fit: season_length = \(9,\) is asked for"):
+        asked.continue_fit(panel)
+    wider = LSTMForecaster(NetworkConfig(units=7), quick(scaling="auto"))
+    wider.model_ = learned
+    with pytest.raises(SettingsError, match="continue_fit: a network of 1 x 7 units"):
+        wider.continue_fit(panel)
+    with pytest.raises(SettingsError, match="continue_fit: fit the forecaster first, or load a model"):
+        LSTMForecaster().continue_fit(panel)
+    with pytest.raises(SettingsError, match="does not say which series it has learned from"):
+        forecaster(shipped()[0]).continue_fit(panel)
+
+
+def test_continue_fit_goes_on_from_a_file_as_from_a_fit(learned, tmp_path):
+    save_model(learned, tmp_path / "model.safetensors")
+    loaded = LSTMForecaster(training=quick(scaling="auto", updates=10)).load(tmp_path / "model.safetensors")
+    one, other = (
+        each.continue_fit(panel_from_arrays(ONE)) for each in (loaded, forecaster(learned, scaling="auto", updates=10))
+    )
+    assert same(arrays(one.model_), arrays(other.model_))
+
+
+def test_each_of_the_three_has_a_checkpoint_of_its_own_kind(learned, tmp_path):
+    panel = panel_from_arrays(ONE)
+
+    def kept():
+        made = LSTMForecaster(
+            training=quick(scaling="auto", updates=6, checkpoint_seconds=0.0), checkpoint=tmp_path / "kept"
+        )
+        made.model_ = learned
+        return made
+
+    one = kept().continue_fit(panel)
+    assert same(arrays(one.model_), arrays(kept().continue_fit(panel).model_))
+    assert same(arrays(one.model_), arrays(forecaster(learned, scaling="auto", updates=6).continue_fit(panel).model_))
+    kept().fit(panel)  # a fit that is done gives way to another kind

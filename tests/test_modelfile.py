@@ -25,6 +25,7 @@ from gatecast.panel import panel_from_arrays
 from gatecast.predictor import forecast_panel, predict_many
 from gatecast.runtime import OUTPUTS, weights_from_arrays, weights_to_arrays
 from gatecast.scaling import Covariates, Fixed, Running
+from gatecast.sealed import CHECKSUM, checksum_of, seal
 
 GOLDEN = Path(__file__).parent / "golden"
 ALL_ROLES = (
@@ -62,11 +63,12 @@ def contents(path):
 
 
 def rewrite(path, change_arrays=None, change_header=None):
+    """Change a file and seal it anew, as one who means it would."""
     arrays, header = contents(path)
     arrays |= change_arrays or {}
     header |= change_header or {}
     kept = {name: array for name, array in arrays.items() if array is not None}
-    save_file(kept, path, metadata={name: text for name, text in header.items() if text is not None})
+    path.write_bytes(seal(kept, {name: text for name, text in header.items() if text is not None}))
 
 
 def refused(path, pattern):
@@ -195,20 +197,92 @@ def test_random_bytes_are_refused(tmp_path_factory, content):
     refused(path, "damaged or not a model file")
 
 
-@settings(max_examples=40, deadline=None)
-@given(place=st.integers(0, 5000), value=st.integers(0, 255))
-def test_a_changed_byte_of_the_header_is_refused_or_changes_no_shape(tmp_path_factory, place, value):
+@settings(max_examples=80, deadline=None)
+@given(place=st.integers(0, 100_000), value=st.integers(0, 255))
+def test_a_changed_byte_is_refused_unless_it_changes_nothing(tmp_path_factory, place, value):
+    """Between the entries of the header there are spaces, in whose place other white space says the same."""
     path = tmp_path_factory.mktemp("changed") / "model.safetensors"
     save_model(make_model(), path)
-    content = bytearray(path.read_bytes())
-    header = 8 + int.from_bytes(content[:8], "little")
-    content[place % header] = value
+    content, (arrays, header) = bytearray(path.read_bytes()), contents(path)
+    content[place % len(content)] = value
     path.write_bytes(content)
     try:
-        model = load_model(path)
+        load_model(path)
     except ModelFileError:
         return
-    assert model.weights.units == 4
+    again, header_again = contents(path)
+    assert header_again == header
+    assert all(np.array_equal(array, again[name]) for name, array in arrays.items())
+
+
+def test_a_checksum_that_is_called_otherwise_is_missed(written):
+    arrays, header = contents(written)
+    header["chexksum"] = header.pop(CHECKSUM)
+    save_file(arrays, written, metadata=header)
+    refused(written, "was changed after it was written")
+
+
+def test_a_number_or_word_that_was_edited_is_said_to_be_changed(written):
+    whole = contents(written)
+    for place in (0, 1):
+        arrays, header = dict(whole[0]), dict(whole[1])
+        if place == 0:
+            arrays["head.out_bias_O"] = arrays["head.out_bias_O"] + np.float32(1e-6)
+        else:
+            header["card"] = header["card"].replace("99", "98")
+        save_file(arrays, written, metadata=header)
+        refused(written, r"was changed after it was written.*checksum")
+
+
+def test_the_checksum_tells_arrays_and_texts_apart_wherever_their_bytes_lie():
+    one = np.arange(4, dtype=np.float32)
+    others = [
+        ({"a": one}, {"x": "12", "y": "3"}),
+        ({"a": one}, {"x": "1", "y": "23"}),
+        ({"b": one}, {"x": "12", "y": "3"}),
+        ({"a": one.reshape(2, 2)}, {"x": "12", "y": "3"}),
+        ({"a": one.view(np.int32)}, {"x": "12", "y": "3"}),
+        ({"a": -one}, {"x": "12", "y": "3"}),
+    ]
+    assert len({checksum_of(*each) for each in others}) == len(others)
+    assert checksum_of({"a": one, "b": one}, {}) == checksum_of({"b": one, "a": one}, {CHECKSUM: "any"})
+
+
+def test_a_file_without_a_checksum_is_one_of_an_earlier_version(written):
+    arrays, header = contents(written)
+    model = load_model(written)
+    save_file(arrays, written, metadata={name: text for name, text in header.items() if name != CHECKSUM})
+    assert load_model(written).config == model.config
+    assert CHECKSUM not in contents(GOLDEN / f"model-format-{FORMAT}.safetensors")[1]
+
+
+def test_a_file_with_a_checksum_is_read_years_later():
+    one, other = (load_model(GOLDEN / f"{name}.safetensors") for name in ("sealed-format-3", "model-format-3"))
+    assert CHECKSUM in contents(GOLDEN / "sealed-format-3.safetensors")[1]
+    assert (one.scaling, one.columns, one.config, one.card) == (other.scaling, other.columns, other.config, other.card)
+    arrays = weights_to_arrays(other.weights)
+    assert all(np.array_equal(array, arrays[name]) for name, array in weights_to_arrays(one.weights).items())
+
+
+@pytest.mark.parametrize(
+    ("field", "text", "said"),
+    [
+        ("scaling", '{"kind": "running", "seasons": [10000000000000]}', "a season of"),
+        ("scaling", '{"kind": "running", "seasons": [7, 0]}', "season_length"),
+        ("scaling", '{"kind": "running", "seasons": "abc"}', "season_length"),
+        ("scaling", '{"kind": "fixed", "seasons": [1], "scale": "two"}', "not made of numbers"),
+        ("scaling", '{"kind": "fixed", "seasons": [1], "scale": -1.0}', "the size -1"),
+        ("scaling", '{"kind": "fixed", "seasons": [1], "season_changes": []}', "not made of numbers"),
+        ("card", '{"data": 3}', "the card's data is no group"),
+        ("card", '{"data": {"lowest": "low"}}', "the card's lowest is 'low'"),
+        ("card", '{"data": {"lowest": 1e999}}', "the card's lowest is inf"),
+        ("card", "[" * 100_000, "recursion"),
+        ("columns", "[" * 100_000 + "]" * 100_000, "recursion"),
+    ],
+)
+def test_what_could_fill_the_memory_or_crash_a_forecast_is_refused(written, field, text, said):
+    rewrite(written, change_header={field: text})
+    refused(written, f"incomplete.*{said}")
 
 
 def test_a_pickle_is_refused_and_not_executed(path, tmp_path):
@@ -253,11 +327,12 @@ def test_somebody_elses_file_of_a_type_numpy_does_not_know_is_refused(path):
 
 @pytest.mark.parametrize("version", [str(FORMAT + 1), "99"])
 def test_a_newer_format_is_refused_with_what_to_do(written, version):
-    rewrite(written, change_header={"gatecast_format": version})
+    arrays, header = contents(written)
+    save_file(arrays, written, metadata=header | {"gatecast_format": version, CHECKSUM: "of another kind"})
     refused(written, rf"has format {version}, this gatecast reads up to {FORMAT}; upgrade gatecast")
 
 
-@pytest.mark.parametrize("version", ["", "-1", "one", "1.5", "²"])
+@pytest.mark.parametrize("version", ["", "-1", "one", "1.5", "²", "9" * 5000])
 def test_a_format_that_is_no_number_is_refused(written, version):
     rewrite(written, change_header={"gatecast_format": version})
     refused(written, "format|incomplete")

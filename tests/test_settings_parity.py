@@ -24,14 +24,7 @@ from gatecast.errors import SettingsError
 from gatecast.forecaster import LSTMForecaster
 from gatecast.opening import open_source
 
-SHOWN = {
-    "out",
-    "no_save",
-    "as_json",
-    "explain",
-    "open_report",
-    "config",
-}  # how a result is shown and where settings stand
+SHOWN = {"out", "no_save", "resume", "as_json", "explain", "open_report", "config"}  # how a result is shown, and where
 GROUPS = {"data": DataConfig, "network": NetworkConfig, "training": TrainingConfig, "forecast": ForecastConfig}
 COMMANDS = {
     "check": ["data"],

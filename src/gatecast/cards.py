@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -12,7 +14,9 @@ from gatecast import __version__
 from gatecast.columns import WIDE
 from gatecast.config import DataConfig
 from gatecast.covariates import Column, Role, learn_column
+from gatecast.errors import SettingsError
 from gatecast.frequency import Frequency
+from gatecast.likeness import shares_of
 from gatecast.panel import Panel
 from gatecast.rows import OTHER
 from gatecast.scaling import Floats
@@ -58,17 +62,48 @@ def data_of(panel: Panel) -> DataConfig:
 
 def card_of(panel: Panel) -> dict[str, Any]:
     """What a model file says of its data: fingerprint, dates and range."""
-    digest = hashlib.sha256(np.ascontiguousarray(panel.values).tobytes()).hexdigest()[:16]
+    values = panel.values
+    most = {name: round(float(share_S.max()), 4) for name, share_S in shares_of(panel).items()}  # of any series
     return {
         "series": len(panel),
         "steps": int(panel.lengths.sum()),
         "first": str(panel.times.min()),
         "last": str(panel.times.max()),
         "frequency": panel.frequency.name,
-        "lowest": float(np.nanmin(panel.values)),
-        "highest": float(np.nanmax(panel.values)),
-        "fingerprint": digest,
+        "lowest": float(np.nanmin(values)),
+        "highest": float(np.nanmax(values)),
+        **most,
+        "fingerprint": _digest(values),
     }
+
+
+def _digest(values: Floats) -> str:
+    return hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest()[:16]
+
+
+def require_same_series(card: Mapping[str, Any], panel: Panel) -> None:
+    """Refuse series that are not those that a model learned from, nor these grown longer.
+
+    Raises:
+        SettingsError: what is other, as far as the model's card can tell.
+    """
+    data = card.get("data", {})
+    instead = "fine_tune adapts a model to other series, and fit starts from nothing"
+    if not {"last", "fingerprint", "series"} <= data.keys():
+        raise SettingsError(f"continue_fit: the model does not say which series it has learned from; {instead}")
+    if data["series"] != len(panel):
+        raise SettingsError(
+            f"continue_fit: the model has learned from {data['series']} series, the table holds {len(panel)}; {instead}"
+        )
+    try:
+        before = panel.times <= np.array(data["last"], panel.times.dtype)
+    except (ValueError, TypeError):  # its data had times of another kind
+        before = np.zeros(len(panel.times), np.bool_)
+    if _digest(panel.values[before]) != data["fingerprint"]:
+        raise SettingsError(
+            f"continue_fit: up to {data['last']} the table holds other values than those the model has learned from; "
+            f"{instead}"
+        )
 
 
 def make_card(trained: Trained) -> dict[str, Any]:
@@ -82,5 +117,5 @@ def make_card(trained: Trained) -> dict[str, Any]:
             "interrupted": trained.interrupted,
         },
         "written": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": {"gatecast": __version__, "numpy": np.__version__},
+        "versions": {"gatecast": __version__, "numpy": np.__version__, "torch": version("torch")},
     }

@@ -195,6 +195,9 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
     config: Config = None,
     out: Out = None,
     no_save: Annotated[bool, typer.Option("--no-save", help="write nothing")] = False,
+    resume: Annotated[
+        Path | None, typer.Option(help="go on with the run of this folder, which was killed or stopped")
+    ] = None,
     as_json: Json = False,
     explain: Annotated[
         bool, typer.Option("--explain", help="answer the course's five questions from this run")
@@ -232,13 +235,15 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
         "seconds": seconds,
     }
     with _plain_errors():
-        settings = settings_of(given, config)
+        if resume is not None:
+            config = _resumed(resume, {"--config": config, "--out": out, "--no-save": no_save})
+        settings, where = settings_of(given, config), (resume or out, resume is not None)
         if open_report and no_save:
             raise SettingsError("--open shows the report, and --no-save writes none; leave one of them out")
         run_and_show(
             settings,
             recipe=ctx.obj,
-            out=out,
+            out=where,
             save=not no_save,
             as_json=as_json,
             explained=explain,
@@ -470,6 +475,30 @@ def lab(
             print_lab(console, result)
 
 
+@app.command()
+def show(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a model file written by gatecast run")],
+    as_json: Json = False,
+) -> None:
+    """Say what a model file holds: its network, what it has learned from and how, and the verdict of its run."""
+    with _plain_errors():
+        from gatecast.show import card_lines, describe_file
+
+        told = describe_file(file)
+        if as_json:
+            typer.echo(json.dumps(told, ensure_ascii=False, indent=2))
+            return
+        from rich.console import Console
+        from rich.table import Table
+
+        table = Table.grid(padding=(0, 2))
+        table.add_column(style="bold", no_wrap=True)
+        table.add_column(overflow="fold")
+        for name, line in card_lines(told):
+            table.add_row(name, line)
+        Console(highlight=False, markup=False).print(table)
+
+
 def forecast_and_show(settings: RunConfig, *, out: Path | None = None, as_json: bool = False) -> None:
     """Make a forecast and print or write it; warnings go to standard error."""
     import warnings
@@ -535,19 +564,28 @@ def run_and_show(
     settings: RunConfig,
     *,
     recipe: Recipe | None = None,
-    out: Path | None = None,
+    out: tuple[Path | None, bool] = (None, False),
     save: bool = True,
     as_json: bool = False,
     explained: bool = False,
     open_report: bool = False,
 ) -> None:
-    """Do a run, print it and write its folder; ends with exit code 130 when Ctrl-C cut the training short."""
+    """Do a run, print it and write its folder; ends with exit code 130 when Ctrl-C cut the training short.
+
+    Args:
+        settings: all settings.
+        recipe: the steps, when they are not the standard ones.
+        out: the folder, and whether to go on with the run that it holds.
+        save: whether anything is written.
+        as_json: print one JSON object.
+        explained: answer the course's five questions.
+        open_report: open the report in the browser.
+    """
     from contextlib import ExitStack
 
     from rich.console import Console
 
-    from gatecast.console import print_outcome, print_panel, training_bar
-    from gatecast.explain import explain
+    from gatecast.console import training_bar
     from gatecast.output import folder_for, write_outcome, write_panel_outcome
     from gatecast.panel_run import PanelOutcome, with_panel_files
     from gatecast.report import prepare
@@ -558,34 +596,23 @@ def run_and_show(
     console = Console(highlight=False)
     with ExitStack() as stack:
         name = Path(settings.data.source).stem.strip("-") or "stdin"
-        place = stack.enter_context(folder_for(name, out)) if save else None
+        stack.enter_context(_plain_warnings())
+        folder, again = out
+        place = stack.enter_context(folder_for(name, folder, settings, folder if again else None)) if save else None
         if place is not None:
             prepare()  # the report's JavaScript is bundled beside the training
         with training_bar(console if not as_json else Console(quiet=True)) as progress:
-            outcome = _run_either(settings, recipe, progress)
+            outcome = _run_either(settings, recipe, progress, None if place is None else place.checkpoint)
         if place is not None and isinstance(outcome, PanelOutcome):
-            outcome = with_panel_files(outcome, write_panel_outcome(outcome, *place))
+            outcome = with_panel_files(outcome, write_panel_outcome(outcome, place.work, place.final))
         elif place is not None and not isinstance(outcome, PanelOutcome):
-            outcome = with_files(outcome, write_outcome(outcome, *place))
+            outcome = with_files(outcome, write_outcome(outcome, place.work, place.final))
+        if place is not None:
+            place.stopped = outcome.interrupted
     if as_json:
         typer.echo(json.dumps(outcome.as_dict(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
-        if isinstance(outcome, PanelOutcome):
-            print_panel(console, outcome)
-            answers = "The course's five questions are answered for one series; this table holds several."
-        else:
-            print_outcome(console, outcome)
-            answers = explain(outcome) if explained else ""
-        if explained:
-            console.print()
-            console.print(answers, markup=False, soft_wrap=True)
-        if place is not None:
-            report, model = outcome.files["report"], outcome.files["model"]
-            console.print(
-                f"\nReport: {report}\nModel:  {model}   (gatecast forecast DATA --horizon N --model …)",
-                markup=False,
-                soft_wrap=True,
-            )
+        _print_either(console, outcome, explained)
     if open_report:
         import webbrowser
 
@@ -594,7 +621,43 @@ def run_and_show(
         raise typer.Exit(INTERRUPTED)
 
 
-def _run_either(settings: RunConfig, recipe: Recipe | None, progress: Report | None) -> Outcome | PanelOutcome:
+def _print_either(console: Any, outcome: Outcome | PanelOutcome, explained: bool) -> None:
+    """A run in words, and where its files are if it wrote any."""
+    from gatecast.console import print_outcome, print_panel
+    from gatecast.explain import explain
+    from gatecast.panel_run import PanelOutcome
+
+    if isinstance(outcome, PanelOutcome):
+        print_panel(console, outcome)
+        answers = "The course's five questions are answered for one series; this table holds several."
+    else:
+        print_outcome(console, outcome)
+        answers = explain(outcome) if explained else ""
+    if explained:
+        console.print()
+        console.print(answers, markup=False, soft_wrap=True)
+    if outcome.files:
+        report, model = outcome.files["report"], outcome.files["model"]
+        console.print(
+            f"\nReport: {report}\nModel:  {model}   (gatecast forecast DATA --horizon N --model …)",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+def _resumed(folder: Path, others: dict[str, Any]) -> Path:
+    """The settings of a run that is gone on with; options that would say where it is otherwise are refused."""
+    from gatecast.output import settings_to_resume
+
+    for option, value in others.items():
+        if value:
+            raise SettingsError(f"{option} with --resume: settings and results stand in {folder}; leave {option} out")
+    return settings_to_resume(folder)
+
+
+def _run_either(
+    settings: RunConfig, recipe: Recipe | None, progress: Report | None, checkpoint: Path | None = None
+) -> Outcome | PanelOutcome:
     """A run over one series, or over several; the course's recipes know one only."""
     from time import perf_counter
 
@@ -612,9 +675,22 @@ def _run_either(settings: RunConfig, recipe: Recipe | None, progress: Report | N
         begin = perf_counter()
         source = open_source(settings.data)
         if len(source.panel) > 1:
-            return panel_run.run_panel(settings, source, progress, gather_panel)
+            return panel_run.run_panel(settings, source, progress, gather_panel, checkpoint)
         recipe = single.Standard(source, settings.data, perf_counter() - begin)
-    return single.run(settings, recipe, progress, gather)
+    return single.run(settings, recipe, progress, gather, checkpoint)
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """A checkpoint that could not be written or read is said in one line, at once."""
+    import warnings
+
+    from gatecast.checkpoint import CheckpointWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", CheckpointWarning)
+        warnings.showwarning = lambda message, *_, **__: typer.echo(f"gatecast: warning: {message}", err=True)
+        yield
 
 
 @contextmanager

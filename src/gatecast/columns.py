@@ -300,7 +300,13 @@ def column_of(table: nw.DataFrame[Any], name: str) -> pa.Array:
 
 
 def series_of(cells: Any, name: str) -> tuple[Integers, tuple[str, ...]]:
-    """Which series each row belongs to, (N,), and the names of the series in the order of their first rows."""
+    """Which series each row belongs to, (N,), and the names of the series in the order of their first rows.
+
+    Raises:
+        DataError: a row names no series, or the cells are lists or the like.
+    """
+    if pa.types.is_nested(cells.type):
+        raise DataError(f"column {name!r} holds {cells.type}; give words or numbers as the names of series")
     if cells.null_count:
         row = first_row(~mask_of(_one(cells.is_valid())))
         raise DataError(f"row {row} of column {name!r} names no series {COUNTED}")

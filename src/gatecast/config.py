@@ -126,6 +126,9 @@ class TrainingConfig(_Settings):
     readout: bool = Field(default=True, description="offer a least-squares refit of the path; validation decides")
     seed: int = Field(default=0, ge=0, description="start of the random numbers: same seed, same weights")
     device: str = Field(default="cpu", description="where to train, as torch names it; forecasts are made in NumPy")
+    checkpoint_seconds: float = Field(
+        default=30.0, ge=0, description="seconds between two checkpoints of a training, where any are written"
+    )
 
 
 class ForecastConfig(_Settings):

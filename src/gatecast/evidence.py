@@ -40,7 +40,7 @@ from gatecast.frequency import show_time
 from gatecast.leakage import LeakageReport, leakage_probe
 from gatecast.panel_run import NOT_PROBED, PanelEvidence, PanelHalfway, ask, train_panel
 from gatecast.rolling import Plan, roll
-from gatecast.run import Evidence, Halfway
+from gatecast.run import Evidence, Halfway, train_kept
 from gatecast.scaling import Floats
 from gatecast.sources import find_table
 from gatecast.tablefiles import STANDARD_INPUT
@@ -138,7 +138,7 @@ def _with_seeds(halfway: Halfway, found: Evidence) -> Evidence:
     made = []
     for place in range(1, SEEDS):
         config = with_training(halfway.config, seed=halfway.config.training.seed + place)
-        forecaster = steps.train(steps.build(config), panel, split, halfway.progress)
+        forecaster = train_kept(steps, config, (panel, split), halfway.progress, halfway.checkpoint)
         refuse_interrupted(forecaster)
         made.append(steps.predict_point_by_point(forecaster, panel, split)[:, 0])
     return replace(found, seeds=tuple(made))
@@ -272,7 +272,7 @@ def gather_panel(halfway: PanelHalfway) -> PanelEvidence:
         )
         for place in range(1, SEEDS):
             other = with_training(config, seed=config.training.seed + place)
-            forecaster = train_panel(other, halfway.panel, cut, halfway.progress)
+            forecaster = train_panel(other, halfway.panel, cut, halfway.progress, halfway.checkpoint)
             refuse_interrupted(forecaster)
             seeds.append(ask(judged, cut, forecaster).forecasts[forecaster.name])
     except KeyboardInterrupt:

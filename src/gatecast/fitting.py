@@ -1,29 +1,36 @@
 """From series to a model: a network is trained, from nothing or from another model's, and its intervals are checked.
 
-``fit_model`` starts from nothing and may choose the scaling.  ``tune_model`` goes on from a model: few updates at a low
-learning rate adapt what it knows to new series.  ``refit_model`` goes on with the same series, which have grown.
+``fit_model`` starts from nothing, or for a panel from the shipped weights, and may choose the scaling.
+``continue_model`` goes on from a model, with more updates on the series it learned from.  ``tune_model`` goes on from a
+model too: few updates at a low learning rate adapt what it knows to new series.  ``refit_model`` goes on with the same
+series, which have grown, as a backtest does.
+
+With a folder to write to, every network that a fit trains is a stage of a checkpoint, see ``checkpoint``; a fit that
+was killed and is begun again with the same folder goes on where it stood.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from gatecast.cards import About, make_card
+from gatecast.checkpoint import FREE, Checkpoint, Kept, fingerprint_of
 from gatecast.config import NetworkConfig, RunConfig, TrainingConfig, with_defaults
 from gatecast.covariates import Column
-from gatecast.errors import DataError, SettingsError
+from gatecast.errors import DataError, ModelFileError, SettingsError
 from gatecast.frequency import require_season_lengths, season_lengths
 from gatecast.modelfile import Model
 from gatecast.panel import Panel
 from gatecast.predictor import require_columns
 from gatecast.runtime import weights_from_arrays, weights_to_arrays
 from gatecast.scaling import Running, Scaling, fixed_from
-from gatecast.supply import Planes, Supply
+from gatecast.supply import Planes, Supply, fingerprint
 from gatecast.training import Progress, Trained, batch_for, train, updates_for
 from gatecast.widening import widen
 from gatecast.zeroshot import shipped
@@ -39,6 +46,7 @@ DRAWN_BACK = 0.25  # share of the way back to where it began that it then goes i
 SHOWN, LONGEST = 3, 1024  # seasons that a window then shows, and the steps it shows at most
 LEAST_REFIT = 10  # updates of a refit
 REFIT_CHECKS = 2  # looks at the validation part then, beside the one before the first update
+AGAIN = "again"  # the stage in which a panel's validation part is learned from, too, and chooses nothing
 
 
 class Fitted(NamedTuple):
@@ -82,6 +90,7 @@ class Wishes(NamedTuple):
     network: NetworkConfig | None = None
     training: TrainingConfig | None = None
     season_length: tuple[int, ...] | None = None
+    checkpoint: Path | None = None  # a folder to keep checkpoints in, and to go on from
 
 
 class _Plan(NamedTuple):
@@ -92,15 +101,29 @@ class _Plan(NamedTuple):
     seasons: tuple[int, ...]
     direct: int  # steps ahead that the head is asked for once it has learned
     start: Mapping[str, NDArray[Any]] | None = None  # weights it begins with
-
-    @property
-    def back(self) -> float:
-        """Share of the way that it is drawn back to these in the end."""
-        return 0.0 if self.start is None else DRAWN_BACK
+    back: float = 0.0  # share of the way that it is drawn back to these in the end
+    checkpoint: Checkpoint | None = None
 
     def supply(self, series: Series, validation: int) -> Supply:
         """The series, cut as this plan reads them."""
         return Supply(series.planes, validation, self.config.context + self.config.horizon, max(self.seasons))
+
+    def kept_in(self, folder: Path | None, series: Series, kind: str) -> _Plan:
+        """This plan with a checkpoint in a folder, which then belongs to this plan on these series."""
+        if folder is None:
+            return self
+        identity = {
+            "kind": kind,
+            "data": fingerprint(series.planes),
+            "columns": [column.as_dict() for column in series.about.columns],
+            "validation": series.validation,
+            "seasons": self.seasons,
+            "network": self.shape.model_dump(mode="json"),
+            "training": self.config.model_dump(mode="json", exclude=FREE),
+            "direct": self.direct,
+            "start": None if self.start is None else fingerprint_of(self.start),
+        }
+        return self._replace(checkpoint=Checkpoint(folder, identity, self.config.checkpoint_seconds))
 
 
 def fit_model(series: Series, wishes: Wishes, progress: Report | None = None) -> tuple[Model, Fitted]:
@@ -119,8 +142,36 @@ def fit_model(series: Series, wishes: Wishes, progress: Report | None = None) ->
     plan = _Plan(shape, config, series.seasons(wishes.season_length), config.horizon)
     supply = plan.supply(series, series.validation)
     _require_enough(series, supply)
+    plan = plan.kept_in(wishes.checkpoint, series, "fit")
     scaling, race = _choose_scaling(supply, plan)
     return _learned(series, supply, (plan, scaling, race), progress)
+
+
+def continue_model(
+    start: Model, series: Series, wishes: Wishes, progress: Report | None = None
+) -> tuple[Model, Fitted]:
+    """Go on from a model on the series that it learned from, which may have grown: more updates, gently.
+
+    Its shape, scaling, seasons and direct horizon stay.  Its weights are where the training begins, and are kept if no
+    later ones do better on the validation part.
+
+    Raises:
+        SettingsError: a network of another shape, other seasons or another scaling are asked for.
+        DataError: no series is long enough to train on.
+    """
+    scaling = start.scaling
+    if wishes.season_length is not None and tuple(wishes.season_length) != scaling.seasons:
+        raise SettingsError(
+            f"continue_fit: season_length = {tuple(wishes.season_length)} is asked for, and the model has learned with "
+            f"{scaling.seasons}; leave it out, or train a model with fit"
+        )
+    kind, asked = scaling.as_dict()["kind"], wishes.training or TrainingConfig()
+    if asked.scaling not in {"auto", kind}:
+        raise SettingsError(
+            f"continue_fit: scaling = {asked.scaling!r} is asked for, and the model has learned with {kind!r}; leave "
+            "it out, or train a model with fit"
+        )
+    return _go_on("continue_fit", start, series, (wishes, scaling), progress)
 
 
 def tune_model(start: Model, series: Series, wishes: Wishes, progress: Report | None = None) -> tuple[Model, Fitted]:
@@ -138,19 +189,28 @@ def tune_model(start: Model, series: Series, wishes: Wishes, progress: Report | 
             "fine_tune: the model's level and scale are fixed to the series it was trained on; fit this table anew, or "
             "start from a model trained with scaling = 'running'"
         )
-    shape, seasons = _shape_of(start, wishes.network), series.seasons(wishes.season_length)
+    return _go_on("fine_tune", start, series, (wishes, Running(series.seasons(wishes.season_length))), progress)
+
+
+def _go_on(
+    kind: str, start: Model, series: Series, how: tuple[Wishes, Scaling], progress: Report | None
+) -> tuple[Model, Fitted]:
+    """Train from a model's weights; the rate and the number of updates are low where none are set on purpose."""
+    wishes, scaling = how
+    shape = _shape_of(start, wishes.network, kind)
     usual = {"learning_rate": GENTLE, "updates": TUNING, "horizon": start.direct_horizon}
     plainly = TrainingConfig().context
-    usual["context"] = max(plainly, min(SHOWN * max(seasons), LONGEST))
+    usual["context"] = max(plainly, min(SHOWN * max(scaling.seasons), LONGEST))
     asked = with_defaults(wishes.training or TrainingConfig(), **usual)
     config = asked.model_copy(update={"horizon": series.reachable(asked.horizon)})
-    plan = _Plan(shape, config, seasons, asked.horizon, weights_to_arrays(start.weights))
+    plan = _Plan(shape, config, scaling.seasons, asked.horizon, weights_to_arrays(start.weights))
     supply = plan.supply(series, series.validation)
     _require_enough(series, supply)
     if config.batch is None:  # longer windows, fewer of them
         fewer = max(4, batch_for(supply) * plainly // max(plainly, config.context))
         plan = plan._replace(config=config.model_copy(update={"batch": fewer}))
-    model, fitted = _learned(series, supply, (plan, Running(plan.seasons), {}), progress)
+    plan = plan._replace(back=DRAWN_BACK if kind == "fine_tune" else 0.0).kept_in(wishes.checkpoint, series, kind)
+    model, fitted = _learned(series, supply, (plan, scaling, {}), progress)
     return replace(model, card={**model.card, "start": dict(start.card)}), fitted
 
 
@@ -172,7 +232,7 @@ def _starts_from_shipped(series: Series, wishes: Wishes) -> bool:
             f"start = 'shipped': the shipped weights read the target alone, and the table is given with {names}; leave "
             "these out, or start from nothing"
         )
-    shaped = wishes.network is not None and wishes.network.model_fields_set & {"units", "layers", "forget_bias"}
+    shaped = wishes.network is not None and wishes.network.model_fields_set & {"units", "layers", "forget_bias", "cell"}
     serves = len(series.planes.lengths) > 1 and not series.about.columns and asked.scaling != "fixed" and not shaped
     return asked.start == "shipped" or (asked.start == "auto" and serves)
 
@@ -224,7 +284,7 @@ def refit_model(start: Model, fitted: Fitted, series: Series, new: int) -> tuple
     return model, Fitted(trained, fitted.race, series.training, series.validation)
 
 
-def columns_to_tune(start: Model, panel: Panel) -> tuple[Column, ...]:
+def columns_to_tune(start: Model, panel: Panel, kind: str = "fine_tune") -> tuple[Column, ...]:
     """Return the columns as the model knows them, if the panel has these and no others.
 
     Raises:
@@ -237,18 +297,18 @@ def columns_to_tune(start: Model, panel: Panel) -> tuple[Column, ...]:
     if more:
         reads = ", ".join(known) if known else "no columns beside the target"
         raise SettingsError(
-            f"fine_tune: the table is given with {', '.join(more)}, and the model to start from reads {reads}; leave "
+            f"{kind}: the table is given with {', '.join(more)}, and the model to start from reads {reads}; leave "
             "the others out, or train a model on them with fit"
         )
     return start.columns
 
 
-def _shape_of(start: Model, asked: NetworkConfig | None) -> NetworkConfig:
+def _shape_of(start: Model, asked: NetworkConfig | None, kind: str) -> NetworkConfig:
     units, layers = start.weights.units, len(start.weights.layers)
     shaped = asked is not None and asked.model_fields_set & {"units", "layers"}
     if asked is not None and shaped and (asked.units, asked.layers) != (units, layers):
         raise SettingsError(
-            f"fine_tune: a network of {asked.layers} x {asked.units} units is asked for, and the one to start from has "
+            f"{kind}: a network of {asked.layers} x {asked.units} units is asked for, and the one to start from has "
             f"{layers} x {units}, which stay; leave the network's settings out, or train one with fit"
         )
     cell = start.weights.cell
@@ -274,7 +334,7 @@ def _learned(
     """Train, check the intervals on the validation part, and train a panel again with it."""
     plan, scaling, race = how
     shape, config = plan.shape, plan.config
-    trained = train(supply, scaling, (shape, config), progress, start=plan.start, back=plan.back)
+    trained = _trained(supply, scaling, plan, f"training-{scaling.as_dict()['kind']}", progress)
     chosen = {"scaling": scaling.as_dict()["kind"], "updates": trained.planned}
     config = config.model_copy(update={**chosen, "batch": config.batch or batch_for(supply)})
     settings = RunConfig(
@@ -291,6 +351,8 @@ def _learned(
         widening_KQ = np.sqrt(widening_KQ)  # half the way: it has now learned from what it was checked on
     card = {**make_card(trained), "data": series.about.card}
     model = replace(plain, widening_KQ=widening_KQ, card=card)
+    if plan.checkpoint is not None and not trained.interrupted:
+        plan.checkpoint.close()
     return model, Fitted(trained, race, series.training, series.validation)
 
 
@@ -311,7 +373,7 @@ def _choose_scaling(supply: Supply, plan: _Plan) -> tuple[Scaling, dict[str, flo
     short = config.model_copy(update={"updates": updates // RACE})
     race = {}
     for kind, scaling in offered.items():
-        trained = train(supply, scaling, (plan.shape, short))
+        trained = _trained(supply, scaling, plan._replace(config=short, start=None), f"trial-{kind}")
         race[kind] = trained.validation
         if trained.interrupted:
             break
@@ -330,8 +392,40 @@ def _trained_again(
         if progress is not None:
             progress(step._replace(update=first.updates + step.update, updates=first.updates + step.updates))
 
-    configs = plan.shape, plan.config.model_copy(update={"updates": updates})
-    again = train(everything, scaling, configs, report, choose=False, start=plan.start, back=plan.back)
+    longer = plan._replace(config=plan.config.model_copy(update={"updates": updates}))
+    again = _trained(everything, scaling, longer, AGAIN, report)
     if again.interrupted:
         return first._replace(interrupted=True)
     return again._replace(validation=first.validation, history=first.history, planned=first.planned)
+
+
+def _trained(supply: Supply, scaling: Scaling, plan: _Plan, name: str, progress: Report | None = None) -> Trained:
+    """Train a network, or take it from the checkpoint where it is done."""
+    stage = None if plan.checkpoint is None else plan.checkpoint.stage(name)
+    if stage is not None and (done := stage.result()) is not None:
+        return _from_kept(done)
+    configs, choose = (plan.shape, plan.config), name != AGAIN
+    trained = train(supply, scaling, configs, progress, choose, plan.start, stage=stage, back=plan.back)
+    if stage is not None and not trained.interrupted:
+        stage.finish(_as_kept(trained))
+    return trained
+
+
+def _as_kept(trained: Trained) -> Kept:
+    """A result as a checkpoint keeps it."""
+    numbers = trained._asdict()
+    return Kept(numbers.pop("arrays"), numbers | {"update": trained.updates})
+
+
+def _from_kept(kept: Kept) -> Trained:
+    """The result that ``_as_kept`` took apart.
+
+    Raises:
+        ModelFileError: something is missing.
+    """
+    try:
+        numbers = {name: kept.numbers[name] for name in Trained._fields if name != "arrays"}
+    except LookupError as error:
+        raise ModelFileError(f"the checkpoint's result lacks {error}; begin again without it") from None
+    numbers["history"] = [(update, loss, validation) for update, loss, validation in numbers["history"]]
+    return Trained(dict(kept.arrays), **numbers)

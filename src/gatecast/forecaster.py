@@ -11,10 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatecast import predictor
-from gatecast.cards import About, card_of, data_of, learn_columns
+from gatecast.cards import About, card_of, data_of, learn_columns, require_same_series
 from gatecast.config import NetworkConfig, TrainingConfig
+from gatecast.covariates import Column
 from gatecast.errors import OutsideTraining, SettingsError
-from gatecast.fitting import Fitted, Series, Wishes, columns_to_tune, fit_model, refit_model, tune_model
+from gatecast.fitting import (
+    Fitted,
+    Series,
+    Wishes,
+    columns_to_tune,
+    continue_model,
+    fit_model,
+    refit_model,
+    tune_model,
+)
 from gatecast.frames import forecast_table
 from gatecast.future import read_future
 from gatecast.modelfile import Model, load_model, save_model
@@ -39,9 +49,13 @@ class LSTMForecaster:
         training: how the weights are found.
         season_length: steps per season, at most two; None takes them from the table's frequency.
         validation: share of the steps at the end that choose the weights, and are not trained on.
+        checkpoint: a folder to keep checkpoints of a training in; one that was killed and is begun again goes on from
+            there, to the same weights.  None writes nothing.
     """
 
     name = "LSTM"
+    model_: Model
+    fitted_: Fitted
 
     def __init__(
         self,
@@ -50,11 +64,13 @@ class LSTMForecaster:
         *,
         season_length: tuple[int, ...] | None = None,
         validation: float = 0.1,
+        checkpoint: str | Path | None = None,
     ) -> None:
         self.network = network
         self.training = training
         self.season_length = season_length
         self.validation = validation
+        self.checkpoint = checkpoint
 
     def fit(
         self,
@@ -124,13 +140,47 @@ class LSTMForecaster:
         wishes = self._wishes()
         if wishes.season_length is None and panel.frequency.unit == "numbers":
             wishes = wishes._replace(season_length=(found_season(panel, validation),))
-        about = About(panel.frequency, columns, data_of(panel), card_of(panel))
-        series = Series(MemoryPlanes(panel, columns), about, validation)
-        model, fitted = tune_model(start, series, wishes)
-        self._forget()
-        self.model_, self.fitted_ = model, fitted
-        self._panel, self._like = panel, None if isinstance(table, Panel) else table
-        return self
+        model, fitted = tune_model(start, _series(panel, columns, validation), wishes)
+        return self._take((model, fitted), panel, table)
+
+    def continue_fit(
+        self,
+        table: Any,
+        *,
+        time: str | None = None,
+        target: str | Sequence[str] | None = None,
+        series_id: str | None = None,
+        inputs: Sequence[str] = (),
+        known: Sequence[str] = (),
+        static: Sequence[str] = (),
+    ) -> Self:
+        """Go on with the model that was fitted or loaded: more updates on its series, which may have grown.
+
+        ``fit`` starts from nothing, and ``fine_tune`` adapts to other series.  Network, scaling and seasons stay; the
+        learning rate and the number of updates are those of tuning where none are set on purpose.  The weights are
+        those that do best on the validation part, the last steps of the series as they are now; those that it begins
+        with are among them.  Up to the last time that the model has learned from, the table must hold the same values.
+
+        Args:
+            table: any data frame narwhals knows, or a panel; this and the following as for ``fit``.
+            time: its time column.
+            target: the column to forecast, or several.
+            series_id: the column that names the series.
+            inputs: further columns, known up to now only.
+            known: columns known in advance.
+            static: columns that stay the same for a series.
+
+        Raises:
+            SettingsError: nothing was fitted yet, these are other series or columns, or a network of another shape,
+                other seasons or another scaling are asked for.
+            DataError: the table cannot be forecast as it is; the message says where.
+        """
+        start = self._model("continue_fit")
+        panel = _panel_of(table, time, target, series_id, (inputs, known, static))
+        require_same_series(start.card, panel)
+        columns = columns_to_tune(start, panel, "continue_fit")
+        series = _series(panel, columns, self._validation_steps(panel.lengths))
+        return self._take(continue_model(start, series, self._wishes()), panel, table)
 
     def fit_folder(  # noqa: PLR0913 (the choice of columns, as keywords)
         self,
@@ -184,9 +234,8 @@ class LSTMForecaster:
             DataError: no series is long enough to train on.
         """
         self.__dict__.pop("_planes", None)
-        columns = learn_columns(panel, validation_steps)
-        about = About(panel.frequency, columns, data_of(panel), card_of(panel))
-        self.fit_planes(MemoryPlanes(panel, columns), about, validation_steps, progress)
+        planes, about, _ = _series(panel, learn_columns(panel, validation_steps), validation_steps)
+        self.fit_planes(planes, about, validation_steps, progress)
         self._panel = panel
         return self
 
@@ -319,13 +368,21 @@ class LSTMForecaster:
         return shown("LSTM, fitted", facts | known, ("column", "role"), [(c.name, c.role) for c in model.columns])
 
     def _wishes(self) -> Wishes:
-        return Wishes(self.network, self.training, self.season_length)
+        checkpoint = None if self.checkpoint is None else Path(self.checkpoint)
+        return Wishes(self.network, self.training, self.season_length, checkpoint)
 
     def _model(self, asked: str) -> Model:
         model: Model | None = getattr(self, "model_", None)
         if model is None:
             raise SettingsError(f"{asked}: fit the forecaster first, or load a model")
         return model
+
+    def _take(self, made: tuple[Model, Fitted], panel: Panel, table: Any) -> Self:
+        """Have this model from now on, and these series."""
+        self._forget()
+        self.model_, self.fitted_ = made
+        self._panel, self._like = panel, None if isinstance(table, Panel) else table
+        return self
 
     def _forget(self) -> None:
         for name in ("_panel", "_planes", "_like", "fitted_"):
@@ -351,6 +408,12 @@ class LSTMForecaster:
 
     def _kind(self) -> Any:
         return getattr(self, "_like", None)
+
+
+def _series(panel: Panel, columns: tuple[Column, ...], validation_steps: int) -> Series:
+    """A panel as a fit takes it."""
+    about = About(panel.frequency, columns, data_of(panel), card_of(panel))
+    return Series(MemoryPlanes(panel, columns), about, validation_steps)
 
 
 def _panel_of(

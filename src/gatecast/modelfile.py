@@ -1,31 +1,58 @@
 """One file holds a model: weights, scaling, settings and a card.  The only code that touches weight files.
 
-The format is safetensors: arrays and text, nothing that could be executed, readable without torch on any device.
+The format is safetensors: arrays and text, nothing that could be executed, readable without torch on any device.  A
+checksum over both is written with them (see ``sealed``) and looked at when they are read.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save
 
 from gatecast.config import RunConfig, settings_from
 from gatecast.constants import FORMAT, QUANTILES
 from gatecast.covariates import Column, Role, column_from, widths_of
-from gatecast.errors import ModelFileError, OutputError, SettingsError
+from gatecast.errors import ModelFileError, SettingsError
+from gatecast.frequency import require_season_lengths
 from gatecast.runtime import OUTPUTS, Weights, prefix_of, weights_from_arrays, weights_to_arrays
-from gatecast.scaling import CANDIDATES, CHANNELS, FEATURES, PATH, Scaling, channels_for, features_for, scaling_from
+from gatecast.scaling import (
+    CANDIDATES,
+    CHANNELS,
+    FEATURES,
+    PATH,
+    Fixed,
+    Scaling,
+    channels_for,
+    features_for,
+    scaling_from,
+)
+from gatecast.sealed import open_sealed, require_whole, seal, write_atomically
 from gatecast.variants import CELLS
 
+__all__ = [
+    "EARLIER",
+    "FORMAT",
+    "NEVER",
+    "NOW",
+    "Counts",
+    "Model",
+    "format_of",
+    "load_model",
+    "save_model",
+    "write_atomically",
+]
+
 WIDENING = "interval.widening_KQ"
+LONGEST_SEASON = 10_000_000  # steps: a longer one, in a damaged file, would fill the memory
+LARGEST_NUMBER = 1e300
+UNSEALED = {"gatecast_format", "scaling", "config", "columns", "inputs", "card"}  # all that files had before checksums
+DAMAGED = "train it again, or take a copy of the file"
 NEVER = -1e4  # a logit so low that its share of the mixture is exactly 0
 
 
@@ -78,45 +105,45 @@ def save_model(model: Model, path: Path) -> None:
         "columns": json.dumps([column.as_dict() for column in model.columns]),
         "card": json.dumps(dict(model.card)),
     }
-    write_atomically(path, save(arrays, metadata=header))
+    write_atomically(path, seal(arrays, header))
 
 
 def load_model(path: str | Path) -> Model:
     """Read a model file.
 
     Raises:
-        ModelFileError: the file is missing, damaged, foreign or written by a newer version.
+        ModelFileError: the file is missing, damaged, changed, foreign or written by a newer version.
     """
     path = Path(path)
     if not path.is_file():
         raise ModelFileError(f"{path}: there is no such file; a run writes its model as model.safetensors")
-    try:
-        with safe_open(path, framework="numpy") as file:
-            header = file.metadata() or {}
-            if "gatecast_format" not in header:
-                raise ModelFileError(f"{path}: a safetensors file, but not one of gatecast's")
-            arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (it is not a dict)
-    except (SafetensorError, OSError, TypeError) as error:  # TypeError: numbers of a kind that NumPy does not have
-        raise ModelFileError(f"{path}: damaged or not a model file ({error}); train it again") from None
+    arrays, header = open_sealed(path, "gatecast_format", "model file", DAMAGED)
     version = header["gatecast_format"]
-    if not version.isdecimal() or int(version) > FORMAT:
-        raise ModelFileError(f"{path}: has format {version}, this gatecast reads up to {FORMAT}; upgrade gatecast")
+    if not version.isdecimal() or len(version) > 9 or int(version) > FORMAT:
+        raise ModelFileError(f"{path}: has format {version[:20]}, this gatecast reads up to {FORMAT}; upgrade gatecast")
+    if header.keys() - UNSEALED:
+        require_whole(path, arrays, header, DAMAGED)
     earlier = int(version) < 3
     try:
         model = Model(
             weights_from_arrays(arrays),
-            scaling_from(json.loads(header["scaling"])),
+            _scaling(header),
             settings_from(json.loads(header["config"]), str(path)),
             arrays.get(WIDENING),
             _columns(header),
-            dict(json.loads(header["card"])),
+            _card(header),
         )
         _check_shapes(arrays, model, EARLIER if earlier else NOW)
-    except (KeyError, ValueError, TypeError, SettingsError) as error:
-        raise ModelFileError(f"{path}: the model is incomplete ({error}); train it again") from None
+    except (LookupError, ValueError, TypeError, AttributeError, RecursionError, SettingsError) as error:
+        raise ModelFileError(f"{path}: the model is incomplete ({error}); {DAMAGED}") from None
     if not all(np.isfinite(array).all() for array in arrays.values()):
-        raise ModelFileError(f"{path}: holds weights that are not finite numbers; train it again")
+        raise ModelFileError(f"{path}: holds weights that are not finite numbers; {DAMAGED}")
     return replace(model, weights=to_format_3(model.weights)) if earlier else model
+
+
+def format_of(path: Path) -> int:
+    """Return the format of a model file that can be loaded."""
+    return int(open_sealed(path, "gatecast_format", "model file", DAMAGED)[1]["gatecast_format"])
 
 
 def to_format_3(weights: Weights) -> Weights:
@@ -144,6 +171,37 @@ def _columns(header: Mapping[str, str]) -> tuple[Column, ...]:
     if header["gatecast_format"] == "1":
         return tuple(Column(str(name), "past") for name in json.loads(header["inputs"]))
     return tuple(column_from(values) for values in json.loads(header["columns"]))
+
+
+def _scaling(header: Mapping[str, str]) -> Scaling:
+    """The scaling, if its numbers are such that a series can be scaled with them."""
+    scaling = scaling_from(json.loads(header["scaling"]))
+    require_season_lengths(scaling.seasons)
+    if max(scaling.seasons) > LONGEST_SEASON:
+        raise ValueError(f"a season of {max(scaling.seasons)} steps")
+    if isinstance(scaling, Fixed):
+        sizes = (scaling.scale, scaling.change, *scaling.season_changes)
+        if len(scaling.season_changes) != len(scaling.seasons) or not all(
+            isinstance(number, int | float) and math.isfinite(number) for number in (scaling.level, *sizes)
+        ):
+            raise ValueError("a fixed scaling that is not made of numbers")
+        if min(sizes) < 0:
+            raise ValueError(f"a fixed scaling with the size {min(sizes):g}")
+    return scaling
+
+
+def _card(header: Mapping[str, str]) -> dict[str, Any]:
+    """What the file says of itself: text and numbers, in groups where these are looked at."""
+    card = dict(json.loads(header["card"]))
+    for group in ("data", "training", "versions", "verdict", "start"):
+        if not isinstance(card.get(group, {}), dict):
+            raise ValueError(f"the card's {group} is no group")
+    for name, value in card.get("data", {}).items():
+        if name in {"first", "last", "frequency", "fingerprint"}:
+            continue
+        if not isinstance(value, int | float | None) or abs(value or 0.0) > LARGEST_NUMBER:
+            raise ValueError(f"the card's {name} is {value!r}, not a number")
+    return card
 
 
 def _check_shapes(arrays: Mapping[str, np.ndarray[Any, Any]], model: Model, counts: Counts) -> None:
@@ -185,25 +243,3 @@ def _check_shapes(arrays: Mapping[str, np.ndarray[Any, Any]], model: Model, coun
     for name, shape in expected.items():
         if arrays[name].shape != shape:
             raise ValueError(f"{name} has shape {arrays[name].shape}, it should be {shape}")
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a whole file or nothing: no half-written file is ever seen under ``path``.
-
-    Raises:
-        OutputError: the folder cannot be written to, or the disk is full.
-    """
-    temporary = None
-    try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}.", delete=False) as file:
-            temporary = Path(file.name)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder with --out") from None
-    finally:  # also after Ctrl-C; once it has replaced the file of that name it is no longer there
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)

@@ -104,6 +104,7 @@ class PanelHalfway:
     cut: Cut
     forecaster: LSTMForecaster
     progress: Report | None
+    checkpoint: Path | None = None  # a folder with those of every network
 
 
 @dataclass(frozen=True)
@@ -219,9 +220,13 @@ class PanelOutcome:
 
 
 def run_panel(
-    config: RunConfig, source: Source, progress: Report | None = None, gather: GatherPanel = quick
+    config: RunConfig,
+    source: Source,
+    progress: Report | None = None,
+    gather: GatherPanel = quick,
+    checkpoint: Path | None = None,
 ) -> PanelOutcome:
-    """Train on all series of a table, judge on the end of each; nothing is written.
+    """Train on all series of a table, judge on the end of each; nothing is written but checkpoints, if asked for.
 
     Ctrl-C during training keeps the best weights so far, which are then judged.
 
@@ -230,6 +235,7 @@ def run_panel(
         source: the opened table.
         progress: called after every training update.
         gather: what the verdict looks at besides; ``evidence.gather_panel`` for a full one.
+        checkpoint: a folder for checkpoints of the trainings, and to go on from.
 
     Raises:
         DataError: no series is long enough; the message says what would be right.
@@ -243,7 +249,7 @@ def run_panel(
     panel = source.panel
     cut = cut_of(panel.lengths, config)
     judged, counts = choose_series(panel, cut)
-    forecaster = train_panel(config, panel, cut, progress)
+    forecaster = train_panel(config, panel, cut, progress, checkpoint)
     fitted = time.perf_counter()
     ran = forecaster.model_.config
     backtest = ask(
@@ -252,7 +258,7 @@ def run_panel(
         forecaster,
         [*(baseline() for baseline in BASELINES), ZeroShot(season_length=ran.data.season_length)],
     )
-    found = gather(PanelHalfway(config, panel, judged, cut, forecaster, progress))
+    found = gather(PanelHalfway(config, panel, judged, cut, forecaster, progress, checkpoint))
     backtest = replace(
         backtest, forecasts=backtest.forecasts | found.forecasts, seconds=backtest.seconds | found.seconds
     )
@@ -284,10 +290,13 @@ def run_panel(
     )
 
 
-def train_panel(config: RunConfig, panel: Panel, cut: Cut, progress: Report | None) -> LSTMForecaster:
-    """One network that learns from all series before the first origin."""
+def train_panel(
+    config: RunConfig, panel: Panel, cut: Cut, progress: Report | None, checkpoint: Path | None = None
+) -> LSTMForecaster:
+    """One network that learns from all series before the first origin, with checkpoints under its seed's name."""
     training = config.training.model_copy(update={"horizon": min(cut.horizon, DIRECT_HORIZON)})
-    forecaster = LSTMForecaster(config.network, training, season_length=config.data.season_length)
+    kept = None if checkpoint is None else checkpoint / f"seed-{training.seed}"
+    forecaster = LSTMForecaster(config.network, training, season_length=config.data.season_length, checkpoint=kept)
     before_test = until(panel, np.maximum(panel.lengths - cut.test, 0))
     return forecaster.fit_panel(before_test, cut.validation, progress)
 

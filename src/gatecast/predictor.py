@@ -15,6 +15,7 @@ from gatecast import bulk, runtime
 from gatecast.config import MEDIAN, QUANTILES
 from gatecast.covariates import Column, encode, outside
 from gatecast.errors import DataError, SettingsError, nearest
+from gatecast.likeness import unlike_data
 from gatecast.modelfile import Model
 from gatecast.panel import Panel
 from gatecast.rows import LARGEST
@@ -318,30 +319,9 @@ def as_arrays(panel: Panel, columns: tuple[Column, ...] = ()) -> tuple[Floats, C
 def unlike_training(model: Model, panel: Panel, future: Mapping[str, Floats] | None = None) -> list[str]:
     """In what way a panel is unlike the data the model was trained on, in sentences; empty when it is not.
 
-    Another frequency, newest values further outside the range trained on than that range is wide, or a column known in
-    advance outside what training saw of it.
+    What ``likeness`` finds, or a column known in advance outside what training saw of it.
     """
-    data = model.card.get("data", {})
-    found = []
-    if data.get("frequency") not in (None, panel.frequency.name):
-        found.append(f"the model was trained on data that are {data['frequency']}, these are {panel.frequency.name}")
-    if "lowest" in data and "highest" in data:
-        low, high = data["lowest"], data["highest"]
-        newest_S = _newest_values(panel)
-        strange_S = (newest_S < 2 * low - high) | (newest_S > 2 * high - low)
-        if strange_S.any():
-            s = int(np.argmax(strange_S))
-            found.append(
-                f"the model was trained on values from {low:g} to {high:g}, {panel.ids[s]} ends at {newest_S[s]:g}"
-            )
-    return found + outside_training(model, panel, future or {})
-
-
-def _newest_values(panel: Panel) -> Floats:
-    """The newest observed value of each series, (S,); NaN where there is none."""
-    observed = np.where(np.isfinite(panel.values), np.arange(len(panel.values)), -1)
-    newest_S = np.maximum.reduceat(observed, panel.offsets[:-1])
-    return np.where(newest_S >= 0, panel.values[newest_S], np.nan)
+    return unlike_data(model, panel) + outside_training(model, panel, future or {})
 
 
 def outside_training(model: Model, panel: Panel, future: Mapping[str, Floats]) -> list[str]:

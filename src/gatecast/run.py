@@ -123,6 +123,7 @@ class Halfway:
     split: Split
     forecaster: LSTMForecaster
     progress: Report | None
+    checkpoint: Path | None = None  # a folder with those of every network
 
 
 @dataclass(frozen=True)
@@ -222,15 +223,20 @@ class Outcome:
 
 
 def run(
-    config: RunConfig, recipe: Recipe | None = None, progress: Report | None = None, gather: Gather = quick
+    config: RunConfig,
+    recipe: Recipe | None = None,
+    progress: Report | None = None,
+    gather: Gather = quick,
+    checkpoint: Path | None = None,
 ) -> Outcome:
-    """Do a whole run on one series; nothing is written.
+    """Do a whole run on one series; nothing is written but checkpoints, if a folder for them is given.
 
     Args:
         config: all settings; those left open are derived from the data.
         recipe: the steps, when they are not the standard ones.
         progress: called after every training update.
         gather: what the verdict looks at besides; ``evidence.gather`` for a full one.
+        checkpoint: a folder for checkpoints of the trainings, and to go on from.
 
     Raises:
         GatecastError: something cannot be read, split or forecast; the message says what would be right.
@@ -249,7 +255,7 @@ def run(
     modes = modes_of(values, split, horizon)
     config = complete(config, source, horizon)
     loaded = time.perf_counter()
-    forecaster = steps.train(steps.build(config), panel, split, progress)
+    forecaster = train_kept(steps, config, (panel, split), progress, checkpoint)
     fitted = time.perf_counter()
     block = min(horizon, DIRECT_HORIZON)
     lstm = {
@@ -261,7 +267,7 @@ def run(
     season = (config.data.season_length or (1,))[0]
     cheap = fit_baselines(values[: split.training], season)
     cheap.append(ZeroShotSeries(config.data.season_length or (1,)))
-    found = gather(Halfway(config, steps, source, split, forecaster, progress))
+    found = gather(Halfway(config, steps, source, split, forecaster, progress, checkpoint))
     baselines = [*cheap, *found.baselines]
     forecasts = {
         name: {"LSTM": lstm[name]} | {each.name: baseline_forecast(each, values, mode) for each in baselines}
@@ -296,6 +302,20 @@ def run(
         unseen=score_unseen(forecaster.model_, cheap) if period else [],
         interrupted=forecaster.fitted_.trained.interrupted,
     )
+
+
+def train_kept(
+    steps: Recipe,
+    config: RunConfig,
+    cut: tuple[Panel, Split],
+    progress: Report | None,
+    checkpoint: Path | None,
+) -> LSTMForecaster:
+    """Build and train a network as the steps do it, with checkpoints under its seed's name."""
+    forecaster = steps.build(config)
+    if checkpoint is not None:
+        forecaster.checkpoint = checkpoint / f"seed-{config.training.seed}"
+    return steps.train(forecaster, *cut, progress)
 
 
 def judge_one_step(

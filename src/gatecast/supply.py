@@ -9,6 +9,7 @@ Key: S series, T step, P past-only column, J known-future column, G static colum
 
 from __future__ import annotations
 
+import hashlib
 from typing import NamedTuple, Protocol
 
 import numpy as np
@@ -177,3 +178,12 @@ def read_planes(planes: Planes, series: Indices, begin: Indices, end: Indices) -
         planes.static_GS[:, series] if widths.static else None,
     )
     return rows_RST[0], more
+
+
+def fingerprint(planes: Planes) -> str:
+    """Return the SHA-256 of all numbers that a network can read, series by series."""
+    digest = hashlib.sha256(np.ascontiguousarray(planes.lengths, np.int64).tobytes())
+    for s, length in enumerate(planes.lengths.tolist()):
+        digest.update(np.ascontiguousarray(planes.cut(s, 0, length), np.float64).tobytes())
+    digest.update(np.ascontiguousarray(planes.static_GS, np.float64).tobytes())
+    return digest.hexdigest()

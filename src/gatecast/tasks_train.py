@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import json
+import shutil
+import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,7 @@ from gatecast.mending import as_it_came, mend_columns
 from gatecast.modelfile import Model, write_atomically
 from gatecast.modes import MODES
 from gatecast.opening import open_source
-from gatecast.output import folder_for, forecasts_table, write_outcome, write_panel_outcome
+from gatecast.output import forecasts_table, write_outcome, write_panel_outcome
 from gatecast.panel_run import PanelOutcome, run_panel
 from gatecast.predictor import predict_many
 from gatecast.report import prepare
@@ -58,7 +62,7 @@ def train(say: Say, data: Arguments, most: int, settings: Arguments, folder: str
     source = _source(data, most, config)
     standard = Standard(source, config.data, time.perf_counter() - begin)
     final = Path(folder)
-    with folder_for(final.name, final) as (work, _):
+    with _whole(final) as work:
         prepare()
         say("stage", {"stage": "training"})
         outcome: Outcome | PanelOutcome
@@ -73,6 +77,18 @@ def train(say: Say, data: Arguments, most: int, settings: Arguments, folder: str
         kept = {**about, "sentence": result["verdict"]["sentence"]}
         write_atomically(work / "job.json", json.dumps(kept, ensure_ascii=False).encode())
     return result
+
+
+@contextmanager
+def _whole(final: Path) -> Iterator[Path]:
+    """A hidden folder to write into, which gets its name in one rename once everything is there."""
+    final.parent.mkdir(parents=True, exist_ok=True)
+    work = Path(tempfile.mkdtemp(prefix=f".{final.name}.", dir=final.parent))
+    try:
+        yield work
+        work.replace(final)
+    finally:
+        shutil.rmtree(work, ignore_errors=True)
 
 
 def _write(outcome: Outcome | PanelOutcome, work: Path, final: Path) -> dict[str, Any]:

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor
 
 from gatecast import runtime
+from gatecast.checkpoint import Kept, Stage
 from gatecast.config import NetworkConfig, TrainingConfig
 from gatecast.covariates import Widths
-from gatecast.errors import SettingsError
+from gatecast.errors import ModelFileError, SettingsError
 from gatecast.network import Asked, Network, export, pinball_loss, restore, to_tensors
 from gatecast.scaling import CANDIDATES, PATH, Floats, Scaling
 from gatecast.supply import RENEW, Part
@@ -83,7 +84,7 @@ def batch_for(source: Source) -> int:
     return int(np.clip(source.steps // 1500, 16, 64)) if source.series > 1 else 16
 
 
-def train(  # noqa: PLR0913, PLR0915, PLR0917 (the loop stays in one piece)
+def train(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 (the loop stays in one piece)
     source: Source,
     scaling: Scaling,
     configs: tuple[NetworkConfig, TrainingConfig],
@@ -92,6 +93,7 @@ def train(  # noqa: PLR0913, PLR0915, PLR0917 (the loop stays in one piece)
     start: Mapping[str, np.ndarray[Any, Any]] | None = None,
     checks: int = CHECKS,
     back: float = 0.0,
+    stage: Stage | None = None,
 ) -> Trained:
     """Train one network on training parts; the validation parts only choose the weights kept.
 
@@ -106,15 +108,16 @@ def train(  # noqa: PLR0913, PLR0915, PLR0917 (the loop stays in one piece)
         back: share of the way that what was learned is drawn back to ``start`` in the end.  Between the two lie weights
             that forecast about as well what was learned from, and better what comes after (Wortsman et al. 2022,
             "Robust fine-tuning of zero-shot models").
+        stage: where a checkpoint is written from time to time, and gone on from; None writes nothing.
 
     Ctrl-C stops the loop; the best weights so far are returned and ``interrupted`` is set.
     """
     shape, config = configs
     rng = np.random.default_rng(config.seed)
-    part = source.pool(rng)
-    data = training_set(part.values_ST, part.training, scaling, rng, part.more, config.hide > 0)
+    drawn = rng.bit_generator.state  # the random numbers before the pool was drawn
+    data = _pool(source, scaling, config, rng)
     updates = config.updates if config.updates is not None else updates_for(source.steps)
-    horizon = min(config.horizon, max(1, part.training - 2))
+    horizon = min(config.horizon, max(1, data.training - 2))
     size = (config.batch or batch_for(source), config.origins, config.steps)
     place = _device(config.device)
     held = data
@@ -132,15 +135,27 @@ def train(  # noqa: PLR0913, PLR0915, PLR0917 (the loop stays in one piece)
         best_loss, best_update = _judge(network, judge, place) if judge is not None else np.inf, 0
         history: list[tuple[int, float, float]] = []
         update, waited, interrupted = 0, 0, False
+        tensors = {"weights": weights.data, "mean": adam.mean, "square": adam.square, "average": average, "best": best}
+        if stage is not None and (kept := stage.newest()) is not None:
+            update, waited, best_loss, best_update, history = _put_back(kept, tensors, place)
+            adam.steps, drawn = update, kept.numbers["drawn"]
+            if not source.whole:
+                rng.bit_generator.state = drawn
+                data = _pool(source, scaling, config, rng)
+            rng.bit_generator.state = kept.numbers["rng"]
         looks = {round(updates * (look + 1) / checks) for look in range(checks)}
         try:
             # ---------------------------------------------------------------------------------------------------
             # The training loop
             # ---------------------------------------------------------------------------------------------------
             while update < updates:
+                if stage is not None and stage.due():
+                    counts = {"update": update, "waited": waited, "best_loss": best_loss, "best_update": best_update}
+                    numbers = {**counts, "history": history, "drawn": drawn, "rng": rng.bit_generator.state}
+                    stage.keep(Kept(_arrays_of(tensors, place), numbers))
                 if update % RENEW == 0 and update and not source.whole:
-                    part = source.pool(rng)
-                    data = training_set(part.values_ST, part.training, scaling, rng, part.more, config.hide > 0)
+                    drawn = rng.bit_generator.state
+                    data = _pool(source, scaling, config, rng)
                 batch = sample(data, config.context, horizon, size, config.hide, rng)
                 weights.gradient.zero_()
                 loss = _loss(network, batch, place)
@@ -158,7 +173,8 @@ def train(  # noqa: PLR0913, PLR0915, PLR0917 (the loop stays in one piece)
                     history.append((update, float(loss.detach()), validation))
                     waited += 1
                     if validation < best_loss:
-                        best, best_loss, best_update, waited = average.clone(), validation, update, 0
+                        best.copy_(average)
+                        best_loss, best_update, waited = validation, update, 0
                 if progress is not None:
                     progress(Progress(update, updates, float(loss.detach()), validation, judged, scaling))
                 if waited >= PATIENCE:
@@ -175,6 +191,47 @@ def train(  # noqa: PLR0913, PLR0915, PLR0917 (the loop stays in one piece)
         if config.readout and judge is not None and update and not interrupted:
             best_loss, readout = _refit_path(network, data, judge, best_loss, (config, horizon, rng))
     return Trained(export(network), best_loss, history, update, updates, best_update, readout, interrupted)
+
+
+def _pool(source: Source, scaling: Scaling, config: TrainingConfig, rng: np.random.Generator) -> TrainingSet:
+    """What windows are sampled from until the next pool is drawn."""
+    part = source.pool(rng)
+    return training_set(part.values_ST, part.training, scaling, rng, part.more, config.hide > 0)
+
+
+def _arrays_of(tensors: Mapping[str, Tensor], place: torch.device) -> dict[str, np.ndarray[Any, Any]]:
+    """What a checkpoint keeps as arrays: the vectors of the loop, and where torch's random numbers stand."""
+    arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
+    arrays["random"] = torch.get_rng_state().numpy()
+    if place.type == "cuda":
+        arrays["random.cuda"] = torch.cuda.get_rng_state(place).numpy()
+    return arrays
+
+
+def _put_back(
+    kept: Kept, tensors: Mapping[str, Tensor], place: torch.device
+) -> tuple[int, int, float, int, list[tuple[int, float, float]]]:
+    """Set the loop's vectors and torch's random numbers to those of a checkpoint; returns the loop's numbers.
+
+    Raises:
+        ModelFileError: the checkpoint is of another network.
+    """
+    numbers = kept.numbers
+    try:
+        for name, tensor in tensors.items():
+            if kept.arrays[name].shape != tuple(tensor.shape):
+                raise ValueError(f"{name} has shape {kept.arrays[name].shape}, it should be {tuple(tensor.shape)}")
+            tensor.copy_(torch.from_numpy(kept.arrays[name]))
+        torch.set_rng_state(torch.from_numpy(kept.arrays["random"]))
+        if place.type == "cuda" and "random.cuda" in kept.arrays:
+            torch.cuda.set_rng_state(torch.from_numpy(kept.arrays["random.cuda"]), place)
+        history = [(int(update), float(loss), float(validation)) for update, loss, validation in numbers["history"]]
+        counts = int(numbers["update"]), int(numbers["waited"]), float(numbers["best_loss"])
+        np.random.default_rng().bit_generator.state = numbers["rng"]  # refuses what is none
+        np.random.default_rng().bit_generator.state = numbers["drawn"]
+        return *counts, int(numbers["best_update"]), history
+    except (LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise ModelFileError(f"the checkpoint does not fit the network ({error}); begin again without it") from None
 
 
 class Flat(NamedTuple):
