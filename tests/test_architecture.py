@@ -11,7 +11,7 @@ import gatecast
 
 PACKAGE = Path(gatecast.__file__).parent
 LADDER = [
-    {"errors", "constants", "arrow", "calendars", "wording", "covariates", "phases"},
+    {"errors", "constants", "arrow", "calendars", "wording", "covariates", "durations", "phases"},
     {"config", "cell", "frequency", "layouts", "numerals", "scaling", "significance", "gains", "copies", "tablefiles"}
     | {"synthetic"},
     {"conformal", "metrics", "detectors", "dates", "findings", "runtime", "skill", "spacing", "variance", "windows"},
@@ -36,7 +36,7 @@ LADDER = [
     },
     {"adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
     {"mending", "rolling", "widening", "zeroshot"},
-    {"fitting", "opening", "scoring"},
+    {"budget", "fitting", "opening", "picks", "scoring"},
     {"forecaster", "wave"},
     {"run", "panel_run", "doctor", "forecasts", "judging", "charts_parts"},
     {"explain", "evidence", "charts_errors"},

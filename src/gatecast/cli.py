@@ -173,6 +173,9 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
     dropout: Annotated[float | None, typer.Option(help="share of state values zeroed in training")] = None,
     context: Annotated[int | None, typer.Option(help="past steps a training window shows")] = None,
     updates: Annotated[int | None, typer.Option(help="weight updates; follows from the data when not given")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="time that training may take, such as 90s, 5m or 1h; fewer updates, if need be")
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="peak of the one-cycle schedule")] = None,
     seed: Annotated[int | None, typer.Option(help="same seed, same weights")] = None,
     device: Annotated[str | None, typer.Option(help="where to train: cpu, cuda, …")] = None,
@@ -217,6 +220,7 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
             "scaling": scaling,
             "context": context,
             "updates": updates,
+            "budget": budget,
             "learning_rate": learning_rate,
             "seed": seed,
             "device": device,
@@ -496,6 +500,7 @@ def run_and_show(
                 markup=False,
                 soft_wrap=True,
             )
+    typer.echo(f"gatecast: {outcome.forecaster.picked_}", err=True)
     if outcome.interrupted:
         raise typer.Exit(INTERRUPTED)
 

@@ -11,20 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatecast import predictor
+from gatecast.budget import fit_within
 from gatecast.cards import About, card_of, data_of, learn_columns
 from gatecast.config import NetworkConfig, TrainingConfig
 from gatecast.errors import OutsideTraining, SettingsError
-from gatecast.fitting import Fitted, Series, Wishes, columns_to_tune, fit_model, tune_model
+from gatecast.fitting import TUNING, Fitted, Series, Wishes, columns_to_tune, fit_model, tune_model
 from gatecast.frames import forecast_table
 from gatecast.future import read_future
 from gatecast.modelfile import Model, load_model, save_model
 from gatecast.panel import Panel, panel_from_frame
+from gatecast.picks import picked_words
 from gatecast.predictor import WHAT_IF, as_arrays, change_future, forecast_panel, outside_training, require_columns
 from gatecast.scaling import Floats
 from gatecast.seasons import found_season
 from gatecast.store import open_store
 from gatecast.supply import MemoryPlanes, Planes
-from gatecast.training import Progress
+from gatecast.training import Progress, updates_for
 from gatecast.zeroshot import shipped
 
 __all__ = ["About", "Fitted", "LSTMForecaster", "card_of", "data_of", "learn_columns"]
@@ -38,6 +40,11 @@ class LSTMForecaster:
         training: how the weights are found.
         season_length: steps per season, at most two; None takes them from the table's frequency.
         validation: share of the steps at the end that choose the weights, and are not trained on.
+
+    Attributes after fitting:
+        model_: the trained model, with its settings as they ran.
+        fitted_: how the fit went.
+        picked_: what was picked, in one sentence.
     """
 
     name = "LSTM"
@@ -125,9 +132,13 @@ class LSTMForecaster:
             wishes = wishes._replace(season_length=(found_season(panel, validation),))
         about = About(panel.frequency, columns, data_of(panel), card_of(panel))
         series = Series(MemoryPlanes(panel, columns), about, validation)
-        model, fitted = tune_model(start, series, wishes)
+
+        def fit(training: TrainingConfig, report: Callable[[Progress], None] | None) -> tuple[Model, Fitted]:
+            return tune_model(start, series, wishes._replace(training=training), report)
+
+        model, fitted, budget = fit_within(fit, wishes.training or TrainingConfig(), TUNING)
         self._forget()
-        self.model_, self.fitted_ = model, fitted
+        self._keep(model, fitted, budget)
         self._panel, self._like = panel, None if isinstance(table, Panel) else table
         return self
 
@@ -201,8 +212,13 @@ class LSTMForecaster:
         Raises:
             DataError: no series is long enough to train on.
         """
-        series = Series(planes, about, validation_steps)
-        self.model_, self.fitted_ = fit_model(series, self._wishes(), progress)
+        series, wishes = Series(planes, about, validation_steps), self._wishes()
+
+        def fit(training: TrainingConfig, report: Callable[[Progress], None] | None) -> tuple[Model, Fitted]:
+            return fit_model(series, wishes._replace(training=training), report)
+
+        usual = updates_for(int(planes.lengths.sum()))
+        self._keep(*fit_within(fit, wishes.training or TrainingConfig(), usual, progress))
         return self
 
     def predict(self, horizon: int, level: Sequence[int] = (), future: Any = None) -> Any:
@@ -277,6 +293,10 @@ class LSTMForecaster:
         self._forget()
         return self
 
+    def _keep(self, model: Model, fitted: Fitted, budget: str | None) -> None:
+        self.model_, self.fitted_ = model, fitted
+        self.picked_ = picked_words(model.config, fitted.race, budget)
+
     def _wishes(self) -> Wishes:
         return Wishes(self.network, self.training, self.season_length)
 
@@ -287,7 +307,7 @@ class LSTMForecaster:
         return model
 
     def _forget(self) -> None:
-        for name in ("_panel", "_planes", "_like", "fitted_"):
+        for name in ("_panel", "_planes", "_like", "fitted_", "picked_"):
             self.__dict__.pop(name, None)
 
     def _made(self, panel: Panel, horizon: int, ahead: Mapping[str, Floats]) -> Floats:
