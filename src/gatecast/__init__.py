@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gatecast.modelfile import Model, load_model
     from gatecast.sources import load
     from gatecast.stream import Stream
+    from gatecast.tuning import tune
     from gatecast.windows import split_steps
     from gatecast.zeroshot import ZeroShot
 
@@ -42,6 +43,7 @@ _HOMES = {
     "load_model": "modelfile",
     "mend": "mending",
     "split_steps": "windows",
+    "tune": "tuning",
 }
 
 __all__ = [
@@ -64,6 +66,7 @@ __all__ = [
     "load_model",
     "mend",
     "split_steps",
+    "tune",
 ]
 
 

@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from statistics import median
-from typing import Any, NamedTuple, Protocol, Self, TypeVar
+from typing import NamedTuple, Protocol, Self, TypeVar
 
 from gatecast.config import TrainingConfig
 from gatecast.durations import in_words
@@ -43,7 +43,8 @@ class FitReport(Protocol):
     def race(self) -> Mapping[str, float]:
         """The scalings that were tried."""
 
-    def _replace(self, **changes: Any) -> Self: ...
+    def _replace(self, *, trained: Trained) -> Self:
+        """The same with another training."""
 
 
 F = TypeVar("F", bound=FitReport)
