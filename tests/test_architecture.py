@@ -37,7 +37,7 @@ LADDER = [
     {"adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
     {"mending", "rolling", "widening", "zeroshot"},
     {"budget", "fitting", "opening", "picks", "scoring"},
-    {"forecaster", "wave"},
+    {"combination", "forecaster", "wave"},
     {"run", "panel_run", "doctor", "forecasts", "judging", "charts_parts"},
     {"explain", "evidence", "charts_errors", "space"},
     {"console", "charts", "charts_panel", "tuning"},

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gatecast.combination import Combination
     from gatecast.config import DataConfig, NetworkConfig, RunConfig, TrainingConfig
     from gatecast.doctor import Finding, check
     from gatecast.errors import GatecastError
@@ -25,6 +26,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Backtest": "judging",
+    "Combination": "combination",
     "DataConfig": "config",
     "Finding": "doctor",
     "GatecastError": "errors",
@@ -48,6 +50,7 @@ _HOMES = {
 
 __all__ = [
     "Backtest",
+    "Combination",
     "DataConfig",
     "Finding",
     "GatecastError",

@@ -304,8 +304,8 @@ def backtest(  # noqa: PLR0913, PLR0917 (one parameter per option)
             "--models",
             "--model",
             help="LSTM, ZeroShot, LastValue, Drift, SeasonalNaive, AR, AutoETS, AutoTheta, AutoARIMA, MSTL, GARCH, "
-            "EWMA or HAR; several with commas, or given again; the first is judged against the others. Without it: "
-            "the first six",
+            "EWMA, HAR or Combination; several with commas, or given again; the first is judged against the others. "
+            "Without it: the first six",
         ),
     ] = None,
     horizon: Annotated[int, typer.Option(help="steps that are judged at each origin")] = 1,
