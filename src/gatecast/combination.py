@@ -1,14 +1,14 @@
 """A combination of a network with exponential smoothing and the theta method, weighted by what they did before.
 
 The end of every series is held back.  All models are fitted before it and forecast it from several origins; the weights
-are those of the simplex with the lowest CRPS of the averaged quantiles there, half-way to equal ones.  Then all models
-are fitted again, on everything.  One set of weights serves all series: of a single series the held-back part says too
-little for weights of its own.
+are those of the simplex with the lowest CRPS of the averaged quantiles there, drawn towards equal ones: half-way for a
+single series, hardly for hundreds.  Then all models are fitted again, on everything.  One set of weights serves all
+series.
 
 Quantiles are averaged, level by level: means, so to speak, of forecasts and not of densities, which keeps a combination
 as sharp as its parts (Lichtendahl, Grushka-Cockayne & Winkler, "Is it better to average probabilities or quantiles?",
-Management Science 59(7), 2013).  Half-way to equal: estimated weights pay less than they promise, which is known as the
-forecast combination puzzle (Claeskens, Magnus, Vasnev & Wang, Int. J. Forecasting 32(3), 2016).
+Management Science 59(7), 2013).  Towards equal: weights estimated from little pay less than they promise, which is
+known as the forecast combination puzzle (Claeskens, Magnus, Vasnev & Wang, Int. J. Forecasting 32(3), 2016).
 
 Key: M model, S series, O origin, H horizon step, N series and origin, K step ahead that is weighed, Q quantile.
 """
@@ -45,7 +45,6 @@ STEPS = 12  # steps ahead that are weighed, closer together near the origin
 LEAST = 24  # values before the part that is held back, of a series that says weights
 MOST_ROWS = 8_000  # forecasts on which weights are compared
 GRID = 20  # parts into which a weight is divided in the search
-SHRINK = 0.5  # share of the way to equal weights
 
 
 class _Weighed(NamedTuple):
@@ -54,6 +53,7 @@ class _Weighed(NamedTuple):
     steps_K: Indices
     truth_NK: Floats
     said_MNKQ: Floats
+    series: int
 
 
 @final
@@ -119,7 +119,8 @@ class Combination:
             return np.full(count, 1 / count)
         near = max(1, int((self._weighed.steps_K <= horizon).sum()))
         if near not in self._found:
-            self._found[near] = simplex_weights(self._weighed.truth_NK[:, :near], self._weighed.said_MNKQ[:, :, :near])
+            _, truth_NK, said_MNKQ, series = self._weighed
+            self._found[near] = simplex_weights(truth_NK[:, :near], said_MNKQ[:, :, :near], series)
         return self._found[near]
 
     def predict(self, horizon: int, level: Sequence[int] = (), future: Any = None) -> Any:
@@ -199,6 +200,7 @@ class Combination:
             steps_K,
             (truth_SOK / scale_S11).reshape(-1, len(steps_K)),
             (said_MSOKQ / scale_S11[..., None]).reshape(len(said_MSOKQ), -1, *said_MSOKQ.shape[3:]),
+            int(moving.sum()),
         )
 
 
@@ -255,14 +257,16 @@ def smoothing_for(seasons: tuple[int, ...]) -> SeriesForecaster:
     return MSTL(*seasons[1:2])
 
 
-def simplex_weights(truth_NK: Floats, said_MNKQ: Floats) -> Floats:
-    """Return weights (M,), not negative and of sum 1, half-way from equal ones to those with the lowest CRPS.
+def simplex_weights(truth_NK: Floats, said_MNKQ: Floats, series: int = 1) -> Floats:
+    """Return weights (M,), not negative and of sum 1: those with the lowest CRPS, drawn towards equal ones.
 
-    The best are looked for on a grid of twentieths; of equals, the nearest to equal weights.
+    The best are looked for on a grid of twentieths; of equals, the nearest to equal weights.  Of as many parts as
+    there are series and one more, equal weights have one.
 
     Args:
         truth_NK: what came; NaN is left out.
         said_MNKQ: what each model said of it.
+        series: how many series say it.
     """
     models = len(said_MNKQ)
     equal_M = np.full(models, 1 / models)
@@ -277,7 +281,7 @@ def simplex_weights(truth_NK: Floats, said_MNKQ: Floats) -> Floats:
     shares.sort(key=lambda parts: sum((part / GRID - 1 / models) ** 2 for part in parts))
     grid_GM = np.array(shares) / GRID
     losses = [metrics.crps(truth_R, np.tensordot(weights_M, said_MRQ, axes=1)) for weights_M in grid_GM]
-    return np.asarray((1 - SHRINK) * grid_GM[int(np.argmin(losses))] + SHRINK * equal_M)
+    return np.asarray((series * grid_GM[int(np.argmin(losses))] + equal_M) / (series + 1))
 
 
 def _scale(values: Floats) -> float:
