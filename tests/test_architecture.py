@@ -11,7 +11,7 @@ import gatecast
 
 PACKAGE = Path(gatecast.__file__).parent
 LADDER = [
-    {"errors", "constants", "arrow", "calendars", "wording", "covariates", "phases", "cell"},
+    {"errors", "constants", "arrow", "calendars", "wording", "covariates", "phases", "cell", "durations"},
     {
         "notebook",
         "config",
@@ -80,11 +80,11 @@ LADDER = [
     },
     {"jobs", "adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values", "drills"},
     {"mending", "rolling", "widening", "zeroshot"},
-    {"fitting", "opening", "scoring", "streaming"},
-    {"forecaster", "wave"},
+    {"fitting", "opening", "scoring", "streaming", "budget", "picks"},
+    {"forecaster", "wave", "combination"},
     {"run", "panel_run", "doctor", "forecasts", "judging", "charts_parts"},
-    {"explain", "evidence", "charts_errors", "tasks_light", "lab_results"},
-    {"console", "charts", "charts_panel", "tasks_backtest", "lab_charts", "lab_console"},
+    {"explain", "evidence", "charts_errors", "tasks_light", "lab_results", "space"},
+    {"console", "charts", "charts_panel", "tasks_backtest", "lab_charts", "lab_console", "tuning"},
     {"captions", "lab_gradient", "lab_memory", "lab_pictures", "lab_leaks"},
     {"report"},
     {"panel_report", "lab_page"},

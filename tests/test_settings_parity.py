@@ -141,6 +141,7 @@ RUN = {  # every option of a run, and what it says in the file
     ("training", "scaling"): ("fixed", ["--scaling", "fixed"]),
     ("training", "context"): (33, ["--context", "33"]),
     ("training", "updates"): (7, ["--updates", "7"]),
+    ("training", "budget"): ("1m30s", ["--budget", "90s"]),
     ("training", "learning_rate"): (0.02, ["--learning-rate", "0.02"]),
     ("training", "seed"): (3, ["--seed", "3"]),
     ("training", "device"): ("cuda", ["--device", "cuda"]),

@@ -6,6 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from gatecast.combination import Combination
     from gatecast.config import DataConfig, NetworkConfig, RunConfig, TrainingConfig
     from gatecast.doctor import Finding, check
     from gatecast.errors import GatecastError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from gatecast.modelfile import Model, load_model
     from gatecast.sources import load
     from gatecast.stream import Stream
+    from gatecast.tuning import tune
     from gatecast.windows import split_steps
     from gatecast.zeroshot import ZeroShot
 
@@ -24,6 +26,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "Backtest": "judging",
+    "Combination": "combination",
     "DataConfig": "config",
     "Finding": "doctor",
     "GatecastError": "errors",
@@ -42,10 +45,12 @@ _HOMES = {
     "load_model": "modelfile",
     "mend": "mending",
     "split_steps": "windows",
+    "tune": "tuning",
 }
 
 __all__ = [
     "Backtest",
+    "Combination",
     "DataConfig",
     "Finding",
     "GatecastError",
@@ -64,6 +69,7 @@ __all__ = [
     "load_model",
     "mend",
     "split_steps",
+    "tune",
 ]
 
 

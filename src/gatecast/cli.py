@@ -177,6 +177,9 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
     ] = None,
     context: Annotated[int | None, typer.Option(help="past steps a training window shows")] = None,
     updates: Annotated[int | None, typer.Option(help="weight updates; follows from the data when not given")] = None,
+    budget: Annotated[
+        str | None, typer.Option(help="time that training may take, such as 90s, 5m or 1h; fewer updates, if need be")
+    ] = None,
     learning_rate: Annotated[float | None, typer.Option(help="peak of the one-cycle schedule")] = None,
     seed: Annotated[int | None, typer.Option(help="same seed, same weights")] = None,
     device: Annotated[str | None, typer.Option(help="where to train: cpu, cuda, …")] = None,
@@ -225,6 +228,7 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
             "scaling": scaling,
             "context": context,
             "updates": updates,
+            "budget": budget,
             "learning_rate": learning_rate,
             "seed": seed,
             "device": device,
@@ -320,8 +324,8 @@ def backtest(  # noqa: PLR0913, PLR0917 (one parameter per option)
             "--models",
             "--model",
             help="LSTM, ZeroShot, LastValue, Drift, SeasonalNaive, AR, AutoETS, AutoTheta, AutoARIMA, MSTL, GARCH, "
-            "EWMA or HAR; several with commas, or given again; the first is judged against the others. Without it: "
-            "the first six",
+            "EWMA, HAR or Combination; several with commas, or given again; the first is judged against the others. "
+            "Without it: the first six",
         ),
     ] = None,
     horizon: Annotated[int, typer.Option(help="steps that are judged at each origin")] = 1,
@@ -499,6 +503,80 @@ def show(
         Console(highlight=False, markup=False).print(table)
 
 
+@app.command()
+def tune(  # noqa: PLR0913, PLR0917 (one parameter per option)
+    data: MaybeData = None,
+    budget: Annotated[str | None, typer.Option(help="how long to search, such as 90s, 10m or 1h")] = None,
+    trials: Annotated[
+        int | None, typer.Option(help="how many trials there are to be in all; the same number repeats exactly")
+    ] = None,
+    horizon: Annotated[int | None, typer.Option(help="steps ahead that count; as in a run, if not given")] = None,
+    season_length: Season = None,
+    seed: Annotated[int | None, typer.Option(help="same seed, same search")] = None,
+    time: Time = None,
+    target: Target = None,
+    series_id: SeriesId = None,
+    inputs: Input = None,
+    known: Known = None,
+    static: Static = None,
+    wide: Wide = None,
+    zone: Zone = None,
+    frequency: Freq = None,
+    fix: Fix = None,
+    config: Config = None,
+    out: Annotated[Path, typer.Option(help="the settings found, for gatecast run --config")] = Path("tuned.toml"),
+    storage: Annotated[
+        Path | None,
+        typer.Option(help="keeps the trials, so that a search goes on; --out with the ending .sqlite, if not given"),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Search for better settings on the training part; called again, the search goes on."""
+    given = {
+        "data": {
+            "source": data,
+            "time": time,
+            "target": target,
+            "series_id": series_id,
+            "inputs": inputs,
+            "known": known,
+            "static": static,
+            "wide": wide,
+            "zone": zone,
+            "frequency": frequency,
+            "fix": fix,
+            "season_length": season_length,
+        },
+        "training": {"seed": seed},
+        "horizon": horizon,
+    }
+    with _plain_errors():
+        from gatecast.durations import seconds_of
+        from gatecast.opening import open_source
+        from gatecast.tuning import Limits, check_places, search, tuned_as_text
+
+        try:
+            seconds = None if budget is None else seconds_of(budget)
+        except ValueError as error:
+            raise SettingsError(f"--budget {error}") from None
+        settings, kept = settings_of(given, config), storage or out.with_suffix(".sqlite")
+        check_places(out, kept)
+        found = search(
+            settings,
+            open_source(settings.data),
+            Limits(seconds, trials, kept),
+            lambda line: typer.echo(f"gatecast: {line}", err=True),
+        )
+        found.save(out)
+        typer.echo(f"gatecast: settings written to {out}; trials kept in {kept}", err=True)
+    if as_json:
+        typer.echo(json.dumps(found.as_dict(), ensure_ascii=False, indent=2, allow_nan=False))
+    else:
+        typer.echo(tuned_as_text(found))
+    if found.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
 def forecast_and_show(settings: RunConfig, *, out: Path | None = None, as_json: bool = False) -> None:
     """Make a forecast and print or write it; warnings go to standard error."""
     import warnings
@@ -613,6 +691,7 @@ def run_and_show(
         typer.echo(json.dumps(outcome.as_dict(), ensure_ascii=False, indent=2, allow_nan=False))
     else:
         _print_either(console, outcome, explained)
+    typer.echo(f"gatecast: {outcome.forecaster.picked_}", err=True)
     if open_report:
         import webbrowser
 

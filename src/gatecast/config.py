@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gatecast.constants import DIRECT_HORIZON, LEVELS, MEDIAN, QUANTILES, USUAL_HORIZON
+from gatecast.durations import seconds_of
 from gatecast.errors import SettingsError, nearest
 
 __all__ = [
@@ -111,6 +112,16 @@ class TrainingConfig(_Settings):
     context: int = Field(default=128, ge=2, description="number of past steps a training window shows")
     horizon: int = Field(default=50, ge=1, le=DIRECT_HORIZON, description="steps ahead the head is trained for")
     updates: int | None = Field(default=None, ge=0, description="weight updates; None follows from the data alone")
+    stop: int | None = Field(
+        default=None,
+        ge=0,
+        description="end after this many updates of those planned: what a budget that ran out leaves in the settings",
+    )
+    budget: float | None = Field(
+        default=None,
+        gt=0,
+        description="time that training may take, in seconds or such as 90s, 5m, 1h; the updates made are written down",
+    )
     batch: int | None = Field(
         default=None, ge=1, description="windows in a batch; None: 16, and up to 64 in large panels"
     )
@@ -129,6 +140,14 @@ class TrainingConfig(_Settings):
     checkpoint_seconds: float = Field(
         default=30.0, ge=0, description="seconds between two checkpoints of a training, where any are written"
     )
+
+    @field_validator("budget", mode="before")
+    @classmethod
+    def _budget(cls, given: Any) -> Any:
+        try:
+            return None if given is None else seconds_of(given)
+        except ValueError as error:
+            raise ValueError(f"training.budget = {error}") from None
 
 
 class ForecastConfig(_Settings):

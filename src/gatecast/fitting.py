@@ -214,6 +214,15 @@ def _go_on(
     return replace(model, card={**model.card, "start": dict(start.card)}), fitted
 
 
+def usual_updates(series: Series, wishes: Wishes) -> int:
+    """How many updates a fit makes where the settings do not say: fewer where it starts from the shipped weights.
+
+    Raises:
+        SettingsError: the shipped weights are asked for, and cannot serve.
+    """
+    return TUNING if _starts_from_shipped(series, wishes) else updates_for(int(series.planes.lengths.sum()))
+
+
 def _starts_from_shipped(series: Series, wishes: Wishes) -> bool:
     """Whether a fit goes on from the shipped weights.
 

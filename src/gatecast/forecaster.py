@@ -11,12 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatecast import predictor
+from gatecast.budget import fit_within
 from gatecast.cards import About, card_of, data_of, learn_columns, require_same_series
 from gatecast.config import NetworkConfig, TrainingConfig
 from gatecast.covariates import Column
 from gatecast.errors import OutsideTraining, SettingsError
 from gatecast.fitting import (
+    TUNING,
     Fitted,
+    Report,
     Series,
     Wishes,
     columns_to_tune,
@@ -24,12 +27,14 @@ from gatecast.fitting import (
     fit_model,
     refit_model,
     tune_model,
+    usual_updates,
 )
 from gatecast.frames import forecast_table
 from gatecast.future import read_future
 from gatecast.modelfile import Model, load_model, save_model
 from gatecast.notebook import shown
 from gatecast.panel import Panel, panel_from_frame
+from gatecast.picks import picked_words
 from gatecast.predictor import WHAT_IF, as_arrays, change_future, forecast_panel, outside_training, require_columns
 from gatecast.scaling import Floats
 from gatecast.seasons import found_season
@@ -51,6 +56,11 @@ class LSTMForecaster:
         validation: share of the steps at the end that choose the weights, and are not trained on.
         checkpoint: a folder to keep checkpoints of a training in; one that was killed and is begun again goes on from
             there, to the same weights.  None writes nothing.
+
+    Attributes after fitting:
+        model_: the trained model, with its settings as they ran.
+        fitted_: how the fit went.
+        picked_: what was picked, in one sentence.
     """
 
     name = "LSTM"
@@ -140,8 +150,9 @@ class LSTMForecaster:
         wishes = self._wishes()
         if wishes.season_length is None and panel.frequency.unit == "numbers":
             wishes = wishes._replace(season_length=(found_season(panel, validation),))
-        model, fitted = tune_model(start, _series(panel, columns, validation), wishes)
-        return self._take((model, fitted), panel, table)
+        series = _series(panel, columns, validation)
+        made = _within(lambda asked, report: tune_model(start, series, asked, report), wishes, TUNING)
+        return self._take(made, panel, table)
 
     def continue_fit(
         self,
@@ -180,7 +191,8 @@ class LSTMForecaster:
         require_same_series(start.card, panel)
         columns = columns_to_tune(start, panel, "continue_fit")
         series = _series(panel, columns, self._validation_steps(panel.lengths))
-        return self._take(continue_model(start, series, self._wishes()), panel, table)
+        made = _within(lambda asked, report: continue_model(start, series, asked, report), self._wishes(), TUNING)
+        return self._take(made, panel, table)
 
     def fit_folder(  # noqa: PLR0913 (the choice of columns, as keywords)
         self,
@@ -274,8 +286,9 @@ class LSTMForecaster:
         Raises:
             DataError: no series is long enough to train on.
         """
-        series = Series(planes, about, validation_steps)
-        self.model_, self.fitted_ = fit_model(series, self._wishes(), progress)
+        series, wishes = Series(planes, about, validation_steps), self._wishes()
+        usual = usual_updates(series, wishes)
+        self._keep(*_within(lambda asked, report: fit_model(series, asked, report), wishes, usual, progress))
         return self
 
     def predict(self, horizon: int, level: Sequence[int] = (), future: Any = None) -> Any:
@@ -367,8 +380,13 @@ class LSTMForecaster:
         known = {name: str(data[name]) for name in ("first", "last", "series", "steps") if name in data}
         return shown("LSTM, fitted", facts | known, ("column", "role"), [(c.name, c.role) for c in model.columns])
 
+    def _keep(self, model: Model, fitted: Fitted, budget: str | None) -> None:
+        self.model_, self.fitted_ = model, fitted
+        self.picked_ = picked_words(model.config, fitted.race, budget)
+
     def _wishes(self) -> Wishes:
-        checkpoint = None if self.checkpoint is None else Path(self.checkpoint)
+        timed = self.training is not None and (self.training.budget is not None or self.training.stop is not None)
+        checkpoint = None if self.checkpoint is None or timed else Path(self.checkpoint)  # a clock is not gone on with
         return Wishes(self.network, self.training, self.season_length, checkpoint)
 
     def _model(self, asked: str) -> Model:
@@ -377,15 +395,15 @@ class LSTMForecaster:
             raise SettingsError(f"{asked}: fit the forecaster first, or load a model")
         return model
 
-    def _take(self, made: tuple[Model, Fitted], panel: Panel, table: Any) -> Self:
+    def _take(self, made: tuple[Model, Fitted, str | None], panel: Panel, table: Any) -> Self:
         """Have this model from now on, and these series."""
         self._forget()
-        self.model_, self.fitted_ = made
+        self._keep(*made)
         self._panel, self._like = panel, None if isinstance(table, Panel) else table
         return self
 
     def _forget(self) -> None:
-        for name in ("_panel", "_planes", "_like", "fitted_"):
+        for name in ("_panel", "_planes", "_like", "fitted_", "picked_"):
             self.__dict__.pop(name, None)
 
     def _made(self, panel: Panel, horizon: int, ahead: Mapping[str, Floats]) -> Floats:
@@ -414,6 +432,20 @@ def _series(panel: Panel, columns: tuple[Column, ...], validation_steps: int) ->
     """A panel as a fit takes it."""
     about = About(panel.frequency, columns, data_of(panel), card_of(panel))
     return Series(MemoryPlanes(panel, columns), about, validation_steps)
+
+
+def _within(
+    make: Callable[[Wishes, Report | None], tuple[Model, Fitted]],
+    wishes: Wishes,
+    usual: int,
+    progress: Report | None = None,
+) -> tuple[Model, Fitted, str | None]:
+    """What ``make`` makes within the time budget of the wishes, and what came of the budget in words."""
+
+    def fit(training: TrainingConfig, report: Report | None) -> tuple[Model, Fitted]:
+        return make(wishes._replace(training=training), report)
+
+    return fit_within(fit, wishes.training or TrainingConfig(), usual, progress)
 
 
 def _panel_of(

@@ -17,6 +17,7 @@ from gatecast.adapters import Question
 from gatecast.baselines import AR, Drift, LastValue, SeasonalNaive
 from gatecast.classical import MSTL, AutoARIMA, AutoETS, AutoTheta, estimate_seconds
 from gatecast.columns import Columns, names_in
+from gatecast.combination import Combination
 from gatecast.errors import SettingsError, nearest
 from gatecast.forecaster import LSTMForecaster
 from gatecast.frequency import season_lengths
@@ -42,8 +43,9 @@ NAMED: dict[str, Callable[[tuple[int, ...]], Any]] = {  # from the steps per sea
     "GARCH": lambda seasons: GARCH(),
     "EWMA": lambda seasons: EWMA(),
     "HAR": lambda seasons: HAR(),
+    "Combination": lambda seasons: Combination(season_length=seasons or None),
 }
-FINDING = ("LSTM", "ZeroShot")  # they find seasons themselves that they are not told
+FINDING = ("LSTM", "ZeroShot", "Combination")  # they find seasons themselves that they are not told
 CHEAP = ("LastValue", "Drift", "SeasonalNaive", "AR", "ZeroShot", "LSTM")
 BACKWARD = {  # fixes that read later values, and so would carry them to before an origin
     "interpolate": "fill",

@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatecast.baselines import BASELINES
+from gatecast.budget import settled
 from gatecast.config import DIRECT_HORIZON, USUAL_HORIZON, RunConfig
 from gatecast.errors import DataError, SettingsError
 from gatecast.forecaster import LSTMForecaster
@@ -252,6 +253,7 @@ def run_panel(
     forecaster = train_panel(config, panel, cut, progress, checkpoint)
     fitted = time.perf_counter()
     ran = forecaster.model_.config
+    config = config.model_copy(update={"training": settled(config.training, ran.training)})
     backtest = ask(
         judged,
         cut,

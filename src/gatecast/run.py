@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from gatecast.adaptive import adaptive_factors, follow, rescale
 from gatecast.baselines import BASELINES, SeriesForecaster
+from gatecast.budget import settled
 from gatecast.config import DIRECT_HORIZON, USUAL_HORIZON, DataConfig, RunConfig
 from gatecast.errors import DataError, SettingsError
 from gatecast.forecaster import LSTMForecaster
@@ -256,6 +257,7 @@ def run(
     config = complete(config, source, horizon)
     loaded = time.perf_counter()
     forecaster = train_kept(steps, config, (panel, split), progress, checkpoint)
+    config = config.model_copy(update={"training": settled(config.training, forecaster.model_.config.training)})
     fitted = time.perf_counter()
     block = min(horizon, DIRECT_HORIZON)
     lstm = {
