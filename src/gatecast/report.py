@@ -27,8 +27,10 @@ from gatecast.charts import GLANCE, figures
 from gatecast.charts_parts import PALETTE, Figure
 from gatecast.config import QUANTILES, NetworkConfig, RunConfig, TrainingConfig, describe
 from gatecast.frequency import show_time
-from gatecast.modelfile import write_atomically
+from gatecast.inside import inside_of, inside_run
+from gatecast.modelfile import Model, write_atomically
 from gatecast.modes import MODES
+from gatecast.panel import Panel
 from gatecast.panel_run import PanelOutcome
 from gatecast.run import Outcome
 from gatecast.verdict import IN_WORDS
@@ -59,6 +61,7 @@ DARK = {  # the palette on a dark page
     "window": "#7d8794",
 }
 GRAMMAR = "6.4"  # of Vega-Lite, as Altair writes it
+INSIDE_SCRIPTS = ("inside_network.js", "inside_reading.js", "inside.js")  # arithmetic, bookkeeping, drawing
 SHARPNESS = 2  # pixels of a picture per unit of its chart
 
 Compiled = dict[str, dict[str, Any]]  # by chart, as Vega draws it
@@ -228,6 +231,7 @@ def render(outcome: Outcome, drawn: Sequence[Figure], compiled: Compiled, explai
             "free_run": free_run_rows(outcome),
             "unseen": unseen_rows(outcome),
             "explain": explain,
+            "inside": inside_run(outcome.forecaster, outcome.source.panel, unit=outcome.source.unit),
         },
         compiled,
     )
@@ -249,21 +253,40 @@ def frame_of(outcome: Outcome | PanelOutcome) -> dict[str, Any]:
 
 def fill(template: str, words: dict[str, Any], compiled: Compiled) -> str:
     """A page of ``web/`` with its words, its compiled charts, and Vega to draw them."""
+    specs = ",".join(f'"{name}":{live(chart)}' for name, chart in compiled.items())
+    drawn = {"charts": Markup("{" + specs + "}"), "vega": Markup(javascript())}  # escaped in ``live``
+    return _rendered(template, words | drawn)
+
+
+def write_inside(
+    model: Model, panel: Panel, path: Path, *, series: int = 0, name: str = "the trained LSTM", unit: str = ""
+) -> None:
+    """Write a page of its own that opens a network over one series, see ``inside.inside_of``.
+
+    Raises:
+        OutputError: the folder cannot be written to.
+        DataError: the panel lacks a column that the model reads.
+    """
+    told = inside_of(model, panel, series=series, name=name, unit=unit)
+    words = {"title": f"Inside {name}", "inside": told, "version": model.card.get("versions", {}).get("gatecast", "")}
+    write_atomically(path, _rendered("inside_page.html", words).encode())
+
+
+def _rendered(template: str, words: dict[str, Any]) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: (files("gatecast") / "web" / name).read_text(encoding="utf-8")),
+        loader=jinja2.FunctionLoader(_web),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    specs = ",".join(f'"{name}":{live(chart)}' for name, chart in compiled.items())
-    frame = {
-        "light": PALETTE,
-        "dark": DARK,
-        "charts": Markup("{" + specs + "}"),  # escaped in ``live``
-        "vega": Markup(javascript()),
-    }
-    return environment.get_template(template).render(words | frame)
+    scripts = Markup("".join(map(_web, INSIDE_SCRIPTS)))
+    frame = {"inside": None, "inside_scripts": scripts, "light": PALETTE, "dark": DARK}
+    return environment.get_template(template).render(frame | words)
+
+
+def _web(name: str) -> str:
+    return (files("gatecast") / "web" / name).read_text(encoding="utf-8")
 
 
 def facts(outcome: Outcome) -> list[tuple[str, str]]:

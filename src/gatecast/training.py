@@ -54,6 +54,7 @@ class Trained(NamedTuple):
     best_update: int
     readout: bool  # whether the refitted path was kept
     interrupted: bool
+    snapshots: tuple[tuple[int, dict[str, np.ndarray[Any, Any]]], ...] = ()  # weights at first and midway, by update
 
 
 def updates_for(steps: int) -> int:
@@ -121,6 +122,7 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
         weights = flatten(network)
         adam = Adam(weights, config.weight_decay)
         average, best = weights.data.clone(), weights.data.clone()
+        seen_on_the_way = {0: weights.data.clone()}
         best_loss, best_update = _judge(network, judge, place) if judge is not None else np.inf, 0
         history: list[tuple[int, float, float]] = []
         update, waited, interrupted = 0, 0, False
@@ -146,6 +148,7 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
                     weights.data.copy_(average)
                     validation = _judge(network, judge, place)
                     weights.data.copy_(live)
+                    seen_on_the_way[update] = average.clone()
                     history.append((update, float(loss.detach()), validation))
                     waited += 1
                     if validation < best_loss:
@@ -158,11 +161,25 @@ def train(  # noqa: PLR0915 (the loop stays in one piece)
             interrupted = True
         if judge is None:
             best, best_update = average, update
+        snapshots = _first_and_midway(network, weights, seen_on_the_way, best_update)
         weights.data.copy_(best)
         readout = False
         if config.readout and judge is not None and update and not interrupted:
             best_loss, readout = _refit_path(network, data, judge, best_loss, (config, horizon, rng))
-    return Trained(export(network), best_loss, history, update, updates, best_update, readout, interrupted)
+    made = export(network)
+    return Trained(made, best_loss, history, update, updates, best_update, readout, interrupted, snapshots)
+
+
+def _first_and_midway(
+    network: Network, weights: Flat, seen: Mapping[int, Tensor], best_update: int
+) -> tuple[tuple[int, dict[str, np.ndarray[Any, Any]]], ...]:
+    """The weights that training began with, and those nearest half the way to the best, for whoever looks inside."""
+    midway = min(seen, key=lambda update: abs(update - best_update / 2))
+    snapshots = []
+    for update in sorted({0, midway}):
+        weights.data.copy_(seen[update])
+        snapshots.append((update, export(network)))
+    return tuple(snapshots)
 
 
 class Flat(NamedTuple):
