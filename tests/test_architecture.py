@@ -33,7 +33,7 @@ LADDER = [
         "modes",
         "classical",
         "volatility",
-        "trace",
+        "tracing",
     },
     {"adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
     {"mending", "rolling", "widening", "zeroshot"},

@@ -15,12 +15,12 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from gatecast.config import MEDIAN, QUANTILES, NetworkConfig
 from gatecast.covariates import widths_of
-from gatecast.inside import SHOWN, Checkpoint
+from gatecast.inside import SHOWN, Checkpoint, inside_of
 from gatecast.network import Network, restore
 from gatecast.predictor import as_arrays, full_sequence, predict_many
-from gatecast.report import write_inside
+from gatecast.report import inside_page, write_inside
 from gatecast.runtime import weights_to_arrays
-from gatecast.trace import GATES, Mute, Pin, trace
+from gatecast.tracing import GATES, Mute, Pin, arrays_of, trace
 from helpers_inside import Case, cases, random_model
 
 pytestmark = pytest.mark.browser
@@ -33,13 +33,19 @@ TRACE = """() => {
   const trace = gatecastInside.trace();
   const packed = table => {
     let text = "";
-    for (const byte of new Uint8Array(table.buffer, table.byteOffset, table.byteLength)) text += String.fromCharCode(byte);
+    const bytes = new Uint8Array(table.buffer, table.byteOffset, table.byteLength);
+    for (const byte of bytes) text += String.fromCharCode(byte);
     return btoa(text);
   };
   const named = table => Object.fromEntries(Object.entries(table).map(([name, part]) => [name, packed(part)]));
   return {layers: trace.layers.map(named), fan: packed(Float64Array.from(gatecastInside.fan().flat())),
           ...named({head: trace.head, level: trace.level, scale: trace.scale, values: trace.values})};
 }"""
+FREE = """
+  for (const {muted, ...gates} of now.held) {
+    muted.fill(0);
+    for (const gate of Object.values(gates)) gate.fill(NaN);
+  }"""
 each_case = pytest.mark.parametrize("name", CASES)
 
 
@@ -95,7 +101,7 @@ def open_case(browser, tmp_path_factory) -> Iterator:
     def give(name: str) -> Opened:
         if name not in opened:
             path = tmp_path_factory.mktemp("inside") / "inside.html"
-            write_inside(CASES[name].model, CASES[name].panel, path)
+            write_inside(CASES[name].panel, path, CASES[name].model)
             opened[name] = Opened(browser, path)
         return opened[name]
 
@@ -113,9 +119,8 @@ def same_forecast(one: dict, other: dict) -> bool:
 
 
 def truth(case: Case, **held):
-    values_ST, more = as_arrays(case.panel, case.model.columns)
-    since = max(0, values_ST.shape[1] - SHOWN)
-    return trace(case.model, values_ST[0], more, since=since, **held)
+    values, more = arrays_of(case.panel, case.model)
+    return trace(case.model, values, more, since=max(0, len(values) - SHOWN), **held)
 
 
 def distance(page: dict, traced) -> float:
@@ -214,7 +219,7 @@ DROP = """
 @pytest.mark.parametrize("name", ["running", "fixed, two layers, two seasons"])
 def test_damaged_weights_do_not_pass_for_the_truth(browser, tmp_path, name, damage):
     path = tmp_path / "inside.html"
-    write_inside(CASES[name].model, CASES[name].panel, path)
+    write_inside(CASES[name].panel, path, CASES[name].model)
     opened = Opened(browser, path)
     before = opened.traced()
     opened.act(damage)
@@ -227,7 +232,7 @@ def test_damaged_weights_do_not_pass_for_the_truth(browser, tmp_path, name, dama
 
 def test_a_weight_of_the_head_moves_the_forecast_and_nothing_else(browser, tmp_path):
     path = tmp_path / "inside.html"
-    write_inside(CASES["running"].model, CASES["running"].panel, path)
+    write_inside(CASES["running"].panel, path, CASES["running"].model)
     opened = Opened(browser, path)
     before = opened.traced()
     opened.act("inside.reader(now.moment).weights.head.path_bias_J[0] += 1")
@@ -260,9 +265,7 @@ def test_a_pinned_gate_and_a_muted_unit_are_the_same_ablation_in_python(open_cas
     opened, traced = open_case(name), truth(CASES[name], **held)
     opened.act(script)
     page = opened.traced()
-    opened.act(
-        "for (const layer of now.held) for (const part of Object.values(layer)) part.fill(part instanceof Uint8Array ? 0 : NaN)"
-    )
+    opened.act(FREE)
     assert distance(page, traced) < CLOSE
     assert_same_forecast(page, traced.forecast(CASES[name].model.direct_horizon))
     free = truth(CASES[name])
@@ -301,9 +304,6 @@ def test_a_changed_past_value_is_read_as_python_reads_it(open_case, name):
 @pytest.fixture(scope="module")
 def trained(browser, tmp_path_factory) -> Iterator[Opened]:
     """A page with checkpoints, two layers, and two seasons."""
-    from gatecast.inside import inside_of
-    from gatecast.report import _rendered
-
     case, earlier = CASES["two layers, two seasons"], random_model(layers=2, seed=1)
     told = inside_of(
         case.model,
@@ -312,7 +312,7 @@ def trained(browser, tmp_path_factory) -> Iterator[Opened]:
         checkpoints=[Checkpoint("random weights", weights_to_arrays(earlier.weights))],
     )
     path = tmp_path_factory.mktemp("inside") / "inside.html"
-    path.write_text(_rendered("inside_page.html", {"title": "Inside", "inside": told, "version": ""}), encoding="utf-8")
+    path.write_text(inside_page("Inside", told), encoding="utf-8")
     opened = Opened(browser, path)
     yield opened
     opened.close()
@@ -446,7 +446,7 @@ def test_nothing_went_wrong_and_a_name_is_text(trained):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_it_fits_a_phone(browser, tmp_path, scheme):
     path = tmp_path / "inside.html"
-    write_inside(CASES["columns"].model, CASES["columns"].panel, path)
+    write_inside(CASES["columns"].panel, path, CASES["columns"].model)
     opened = Opened(browser, path, 390, scheme)
     assert opened.page.evaluate("document.documentElement.scrollWidth") == 390
     assert opened.problems == [] and opened.requests == [path.as_uri()]

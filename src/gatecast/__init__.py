@@ -15,8 +15,10 @@ if TYPE_CHECKING:
     from gatecast.leakage import leakage_probe
     from gatecast.mending import mend
     from gatecast.modelfile import Model, load_model
+    from gatecast.report import write_inside
     from gatecast.sources import load
     from gatecast.stream import Stream
+    from gatecast.tracing import Mute, Pin, Trace, trace
     from gatecast.windows import split_steps
     from gatecast.zeroshot import ZeroShot
 
@@ -29,9 +31,12 @@ _HOMES = {
     "GatecastError": "errors",
     "LSTMForecaster": "forecaster",
     "Model": "modelfile",
+    "Mute": "tracing",
     "NetworkConfig": "config",
+    "Pin": "tracing",
     "RunConfig": "config",
     "Stream": "stream",
+    "Trace": "tracing",
     "TrainingConfig": "config",
     "ZeroShot": "zeroshot",
     "backtest": "judging",
@@ -42,6 +47,8 @@ _HOMES = {
     "load_model": "modelfile",
     "mend": "mending",
     "split_steps": "windows",
+    "trace": "tracing",
+    "write_inside": "report",
 }
 
 __all__ = [
@@ -51,9 +58,12 @@ __all__ = [
     "GatecastError",
     "LSTMForecaster",
     "Model",
+    "Mute",
     "NetworkConfig",
+    "Pin",
     "RunConfig",
     "Stream",
+    "Trace",
     "TrainingConfig",
     "ZeroShot",
     "backtest",
@@ -64,6 +74,8 @@ __all__ = [
     "load_model",
     "mend",
     "split_steps",
+    "trace",
+    "write_inside",
 ]
 
 

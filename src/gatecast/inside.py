@@ -1,7 +1,7 @@
 """What the page Inside is given: one network's weights, one series, and what each unit was measured to follow.
 
 The page computes everything that it shows from these numbers, in ``web/inside_network.js``.  Nothing that it could
-compute is handed to it but the order of the units, which is measured here by ``trace``.
+compute is handed to it but the order of the units, which is measured here by ``tracing``.
 
 Key: T step, D hidden unit, P past-only, J known-future and G static columns.
 """
@@ -12,6 +12,8 @@ import base64
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,17 +21,18 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from gatecast import phases, scaling
+from gatecast.columns import Columns
 from gatecast.constants import QUANTILES
-from gatecast.errors import SettingsError
 from gatecast.forecaster import LSTMForecaster
-from gatecast.frames import keep
 from gatecast.frequency import show_time
-from gatecast.modelfile import Model
+from gatecast.modelfile import Model, load_model
+from gatecast.opening import open_table
 from gatecast.panel import Panel
-from gatecast.predictor import as_arrays, require_columns
+from gatecast.predictor import require_columns
 from gatecast.runtime import weights_to_arrays
 from gatecast.scaling import CHANNELS, FLOOR, Covariates
-from gatecast.trace import FOLLOWED, trace
+from gatecast.tracing import FOLLOWED, arrays_of, one_series, trace
+from gatecast.zeroshot import ZeroShot, shipped
 
 SHOWN = 1000  # newest steps that the page shows
 READ = 8192  # newest steps that it reads: the state runs in over those before the shown ones
@@ -57,7 +60,7 @@ def inside_of(
     model: Model,
     panel: Panel,
     *,
-    series: int = 0,
+    series: str | None = None,
     name: str = "the trained LSTM",
     checkpoints: Sequence[Checkpoint] = (),
     unit: str = "",
@@ -67,25 +70,21 @@ def inside_of(
     Args:
         model: the network; of an ensemble, one member.
         panel: the series, with the columns that the model reads.
-        series: which series of the panel.
+        series: the name of the series; None is the first.
         name: the network's name on the page.
         checkpoints: the same network at earlier moments of its training, first to last; the model itself comes after.
         unit: of the values.
 
     Raises:
         SettingsError: there is no such series.
-        DataError: the panel lacks a column that the model reads.
+        DataError: the table lacks a column that the model reads.
     """
-    if not 0 <= series < len(panel):
-        raise SettingsError(f"there is no series {series}; the table holds {len(panel)}, counted from 0")
     require_columns(model, panel)
-    rows = np.arange(len(panel.values))
-    one = keep(panel, (rows >= panel.offsets[series]) & (rows < panel.offsets[series + 1]))
-    values_ST, more = as_arrays(one, model.columns)
-    begin = max(0, values_ST.shape[1] - READ)
-    values, more = values_ST[0, begin:], None if more is None else _from(more, begin)
+    one = one_series(panel, series)
+    values, more = arrays_of(one, model, READ)
+    begin = len(one.values) - len(values)
     first = max(0, len(values) - SHOWN)
-    moments = [*checkpoints, Checkpoint("kept", weights_to_arrays(model.weights))]
+    moments = [*checkpoints, Checkpoint("best, kept", weights_to_arrays(model.weights))]
     names = list(moments[0].arrays)
     past, known, static = more or Covariates()
     told = {
@@ -121,14 +120,50 @@ def inside_of(
     return Markup(text.replace("<", "\\u003c"))  # nothing in it can end a script element
 
 
-def inside_run(forecaster: LSTMForecaster, panel: Panel, *, series: int = 0, unit: str = "") -> Markup:
+def inside_run(forecaster: LSTMForecaster, panel: Panel, *, unit: str = "") -> Markup:
     """Return what the page needs for a network that was just trained, with its training to slide through."""
     trained = forecaster.fitted_.trained
     moments = [
         Checkpoint("random weights" if update == 0 else f"update {update:,}", arrays)
         for update, arrays in trained.snapshots
     ]
-    return inside_of(forecaster.model_, panel, series=series, checkpoints=moments, unit=unit)
+    return inside_of(forecaster.model_, panel, checkpoints=moments, unit=unit)
+
+
+def inside_table(
+    table: Any,
+    model: Model | str | Path | None = None,
+    *,
+    series: str | None = None,
+    season_length: tuple[int, ...] | None = None,
+    columns: Columns | None = None,
+) -> tuple[str, Markup]:
+    """Return a network's name, and what the page needs to open it over one series of a table.
+
+    Args:
+        table: a frame, numbers, a panel, a named set, or the path of a file or folder.
+        model: a trained model, or the file it was saved in; None takes the first network of the shipped ensemble.
+        series: the name of the series; None is the first.
+        season_length: steps per season for the shipped network; None takes or finds them as a forecast does.
+        columns: which columns of the table are what; those not named are found.
+
+    Raises:
+        SettingsError: a name cannot work.
+        DataError: the table cannot be read, or lacks a column that the model reads.
+        ModelFileError: the model file is damaged, foreign or newer.
+    """
+    asked = columns or Columns()
+    if model is None:
+        panel = one_series(open_table(table, asked).panel, series)
+        network = ZeroShot(season_length=season_length).member(panel)
+        name = f"the shipped network, member 1 of {len(shipped())} of the ensemble that forecasts without training"
+        return name, inside_of(network, panel, name=name)
+    trained = model if isinstance(model, Model) else load_model(Path(model))
+    reads = trained.config.data
+    asked = replace(asked, inputs=reads.inputs, known=reads.known, static=reads.static)
+    panel = open_table(table, asked, usual=reads).panel
+    name = "the trained LSTM"
+    return name, inside_of(trained, panel, series=series, name=name)
 
 
 def packed(array: NDArray[Any], kind: type) -> str:
@@ -148,15 +183,8 @@ def _asinh(x: float) -> float:
     return math.asinh(x) if math.isfinite(x) else 0.0
 
 
-def _from(more: Covariates, begin: int) -> Covariates:
-    past, known, static = more
-    return Covariates(
-        None if past is None else past[..., begin:], None if known is None else known[..., begin:], static
-    )
-
-
 def _channel_names(model: Model) -> list[str]:
-    """Names of the channels beside the series' own: three for each column of numbers that moves, one for a static one."""
+    """Names of the channels beside the series' own: three for each column that moves, one for a static one."""
     moving = [
         f"{part}{column.name}{f' is {word}' if word else ''}"
         for role in ("past", "known")

@@ -25,12 +25,12 @@ from markupsafe import Markup
 from gatecast.captions import captions, written
 from gatecast.charts import GLANCE, figures
 from gatecast.charts_parts import PALETTE, Figure
+from gatecast.columns import Columns
 from gatecast.config import QUANTILES, NetworkConfig, RunConfig, TrainingConfig, describe
 from gatecast.frequency import show_time
-from gatecast.inside import inside_of, inside_run
+from gatecast.inside import inside_run, inside_table
 from gatecast.modelfile import Model, write_atomically
 from gatecast.modes import MODES
-from gatecast.panel import Panel
 from gatecast.panel_run import PanelOutcome
 from gatecast.run import Outcome
 from gatecast.verdict import IN_WORDS
@@ -258,18 +258,43 @@ def fill(template: str, words: dict[str, Any], compiled: Compiled) -> str:
     return _rendered(template, words | drawn)
 
 
-def write_inside(
-    model: Model, panel: Panel, path: Path, *, series: int = 0, name: str = "the trained LSTM", unit: str = ""
+def write_inside(  # noqa: PLR0913 (the choice of columns, as keywords)
+    table: Any,
+    path: str | Path,
+    model: Model | str | Path | None = None,
+    *,
+    series: str | None = None,
+    season_length: tuple[int, ...] | None = None,
+    time: str | None = None,
+    target: str | None = None,
+    series_id: str | None = None,
 ) -> None:
-    """Write a page of its own that opens a network over one series, see ``inside.inside_of``.
+    """Write a page that opens a network over one series: its gates and states, and what happens if they are changed.
+
+    Args:
+        table: a frame, numbers, a panel, a named set, or the path of a file or folder.
+        path: where to write the page; one self-contained HTML file.
+        model: a trained model, or the file it was saved in; None takes the first network of the shipped ensemble.
+        series: the name of the series; None is the first.
+        season_length: steps per season for the shipped network; None takes or finds them as a forecast does.
+        time: the column of times; columns not named are found.
+        target: the column to forecast.
+        series_id: the column that names the series.
 
     Raises:
-        OutputError: the folder cannot be written to.
-        DataError: the panel lacks a column that the model reads.
+        SettingsError: a name cannot work.
+        DataError: the table cannot be read, or lacks a column that the model reads.
+        ModelFileError: the model file is damaged, foreign or newer.
+        OutputError: the page cannot be written.
     """
-    told = inside_of(model, panel, series=series, name=name, unit=unit)
-    words = {"title": f"Inside {name}", "inside": told, "version": model.card.get("versions", {}).get("gatecast", "")}
-    write_atomically(path, _rendered("inside_page.html", words).encode())
+    columns = Columns(time, target, series_id)
+    name, told = inside_table(table, model, series=series, season_length=season_length, columns=columns)
+    write_atomically(Path(path), inside_page(f"Inside {name}", told).encode())
+
+
+def inside_page(title: str, told: Markup) -> str:
+    """The page of ``write_inside`` as text; ``told`` comes from ``inside``."""
+    return _rendered("inside_page.html", {"title": title, "inside": told, "alone": True})
 
 
 def _rendered(template: str, words: dict[str, Any]) -> str:

@@ -23,7 +23,7 @@
   const FOLLOWS = {level: "the level", slope: "the slope", season: "the season", shock: "shocks"};
   const readers = [];
   let model = null, base = null, trace = null, fan = null, baseFan = null, measuring = 0;
-  const view = {}, now = {moment: 0, from: "end", own: Infinity, layer: 0, unit: 0, order: "half_life", cursor: 0, held: [], values: null};
+  const view = {}, now = {moment: 0, from: "end", own: Infinity, layer: 0, unit: 0, order: "half_life", colours: "values", cursor: 0, held: [], values: null};
 
   // ------------------------------------------------------------------------------------------- numbers and words
   const seen = Number.isFinite, minus = text => text.replace(/-/g, "−").replace(/e\+?/, " × 10^");
@@ -175,25 +175,35 @@
     ring.style.top = `${seen(value) ? y(value) : bottom - 8}px`;
   }
 
-  function shades(map, low, high) {  // 256 colours from one end to the other
+  function shades(map, around) {  // 256 colours from one end to the other
     const paper = rgb("soft"), blue = rgb("LSTM"), orange = rgb("LastValue"), own = rgb(map.colour), made = new Uint8ClampedArray(256 * 3);
     const mix = (a, b, share) => a.map((value, place) => value + (b[place] - value) * share);
     for (let at = 0; at < 256; at++) {
       const share = at / 255, side = 2 * share - 1;
-      const shade = map.around ? mix(paper, side < 0 ? orange : blue, Math.abs(side) ** .8) : mix(paper, own, share);
+      const shade = around ? mix(paper, side < 0 ? orange : blue, Math.abs(side) ** .8) : mix(paper, own, share);
       made.set(shade, 3 * at);
     }
     return made;
   }
   function picture(map) {  // the heat map of all shown steps, one pixel for a step of a unit
     const table = trace.layers[now.layer][map.part], D = model.D, steps = table.length / D;
+    const away = now.colours === "away", means = new Float64Array(D);
+    if (away) for (let d = 0; d < D; d++) {
+      let sum = 0, count = 0;
+      for (let at = d; at < table.length; at += D) if (seen(table[at])) { sum += table[at]; count += 1; }
+      means[d] = count ? sum / count : 0;
+    }
     let high = 1;
-    if (map.part === "c") { high = 0; for (const value of table) if (Math.abs(value) > high) high = Math.abs(value); high = high || 1; }
-    const low = map.around ? -high : 0, colours = shades(map), paper = rgb("paper");
+    if (away || map.part === "c") {
+      high = 0;
+      for (let at = 0; at < table.length; at++) if (Math.abs(table[at] - means[at % D]) > high) high = Math.abs(table[at] - means[at % D]);
+      high = high || 1;
+    }
+    const around = away || map.around, low = around ? -high : 0, colours = shades(map, around), paper = rgb("paper");
     const image = map.pixels.getContext("2d").createImageData(steps, D), data = image.data;
     map.order.forEach((unit, row) => {
       for (let at = 0; at < steps; at++) {
-        const value = table[at * D + unit], place = 4 * (row * steps + at), missing = value !== value;
+        const value = table[at * D + unit] - means[unit], place = 4 * (row * steps + at), missing = value !== value;
         const shade = 3 * Math.max(0, Math.min(255, Math.round((value - low) / (high - low) * 255)));
         for (let part = 0; part < 3; part++) data[place + part] = missing ? paper[part] : colours[shade + part];
         data[place + 3] = 255;
@@ -203,7 +213,8 @@
     map.pixels.getContext("2d").putImageData(image, 0, 0);
     const css = at => `rgb(${[0, 1, 2].map(part => colours[3 * at + part]).join(" ")})`;
     map.legend.style.background = `linear-gradient(90deg, ${css(0)}, ${css(64)}, ${css(128)}, ${css(191)}, ${css(255)})`;
-    if (map.part === "c") [map.left.textContent, map.rightEnd.textContent] = [number(-high, 2), number(high, 2)];
+    [map.left.textContent, map.rightEnd.textContent] = away ? [`${number(-high, 2)} below`, `${number(high, 2)} above its mean`] :
+      map.ends || [number(-high, 2), number(high, 2)];
   }
   function drawMap(map) {
     const {pen, width, height} = surface(map.canvas), steps = model.values.length, D = model.D, tall = height;
@@ -497,6 +508,7 @@
     for (const button of root.querySelectorAll("[data-reads]")) button.addEventListener("click", () => { now.own = button.dataset.reads === "own" ? now.cursor : Infinity; later(compute); });
     by("moment").addEventListener("input", event => { now.moment = Number(event.target.value); moment(); later(compute); });
     by("sort").addEventListener("change", event => { now.order = event.target.value; order(); later(draw); });
+    by("colours").addEventListener("change", event => { now.colours = event.target.value; later(draw); });
     by("unit").addEventListener("change", event => choose(Number(event.target.value)));
     by("layer").addEventListener("change", event => { now.layer = Number(event.target.value); now.unit = 0; unitsOf(now.layer); order(); choose(MAPS[0].order[0]); later(draw); });
     by("undo").addEventListener("click", undo);

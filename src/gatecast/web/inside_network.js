@@ -1,5 +1,5 @@
 // The whole network in plain JavaScript: scaling, cell, head and quantiles, one value at a time.
-// docs/arithmetic.md states every step; gatecast/stream.py and gatecast/trace.py are what tests hold this file to.
+// docs/arithmetic.md states every step; gatecast/stream.py and gatecast/tracing.py are what tests hold this file to.
 // It computes and does not draw; at most 200 lines.  Key: C channel, D unit, E head unit, K = 4 D gates or steps ahead.
 "use strict";
 const GateNetwork = (() => {

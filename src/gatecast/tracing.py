@@ -18,9 +18,12 @@ from numpy.typing import NDArray
 from gatecast import runtime
 from gatecast.cell import Gates, LayerTrace, LayerWeights, State, lstm_step
 from gatecast.errors import SettingsError, nearest
+from gatecast.frames import keep
 from gatecast.modelfile import Model
+from gatecast.panel import Panel
 from gatecast.runtime import AGE, Weights, with_dtype
 from gatecast.scaling import CHANNELS, Covariates, Floats, Scaled, ask, scale_series
+from gatecast.supply import MemoryPlanes, read_planes
 
 GATES = Gates._fields
 FOLLOWED = ("level", "slope", "season", "shock")
@@ -135,17 +138,14 @@ class Trace:
         """
         c_TD = self.gate("c", layer)
         forget_TD = self.gate("forget", layer)
-        read_T = np.isfinite(forget_TD).all(1)
+        read_T = np.asarray(np.isfinite(forget_TD).all(1))
         with np.errstate(divide="ignore"):
             rate_D = np.log(forget_TD[read_T]).mean(0) if read_T.any() else np.zeros(c_TD.shape[1])
             half_life = np.where(rate_D < 0, np.log(0.5) / rate_D, NEVER)
         moved_TD = np.abs(np.diff(c_TD, axis=0, prepend=np.nan))
         followed = self._followed()
-        return Units(
-            half_life,
-            *(correlations(c_TD, followed[name], read_T) for name in FOLLOWED[:3]),
-            correlations(moved_TD, followed["shock"], read_T),
-        )
+        level, slope, season = (correlations(c_TD, followed[name], read_T) for name in FOLLOWED[:3])
+        return Units(half_life, level, slope, season, correlations(moved_TD, followed["shock"], read_T))
 
     def _followed(self) -> dict[str, Floats]:
         """What units are compared with, (T - since,) each."""
@@ -171,7 +171,7 @@ def correlations(x_TD: Floats, y_T: Floats, use_T: NDArray[np.bool_]) -> Floats:
     size = np.sqrt((x**2).sum(0) * (y**2).sum())
     least = 1e-12 * np.maximum(np.abs(y_T[use_T]).max(), 1e-300)
     varies = (size > 0) & (np.abs(y).max() > least)
-    return np.divide(y @ x, size, out=np.full(x.shape[1], np.nan), where=varies)
+    return np.asarray(np.divide(y @ x, size, out=np.full(x.shape[1], np.nan), where=varies))
 
 
 def trace(
@@ -206,13 +206,40 @@ def trace(
     scaled = scale_series(series_T[None], model.scaling, more)
     _, states = runtime.read(weights, scaled.inputs_BTC[:, :since])
     inputs_BTC = scaled.inputs_BTC[:, since:].astype(np.float64)
-    below_BTD, layers = inputs_BTC, []
+    below_BTD: Floats = inputs_BTC
+    layers = []
     begun_T = inputs_BTC[0, :, AGE] > 0
     for place, (layer, state) in enumerate(zip(weights.layers, states, strict=True)):
         traced = _layer(below_BTD, layer, state, held[place], begun_T)
-        below_BTD = traced.h_BTD if place == 0 else below_BTD + traced.h_BTD
+        below_BTD = np.asarray(traced.h_BTD if place == 0 else below_BTD + traced.h_BTD, np.float64)
         layers.append(traced)
     return Trace(model, since, series_T, scaled, tuple(layers), below_BTD[0])
+
+
+def one_series(panel: Panel, series: str | None = None) -> Panel:
+    """Return one series of a panel: the one of this name, or the first.
+
+    Raises:
+        SettingsError: there is no series of that name.
+    """
+    if series is not None and series not in panel.ids:
+        raise SettingsError(f"there is no series {series!r} among the {len(panel)}.{nearest(series, panel.ids)}")
+    place = 0 if series is None else panel.ids.index(series)
+    rows = np.arange(len(panel.values))
+    return keep(panel, (rows >= panel.offsets[place]) & (rows < panel.offsets[place + 1]))
+
+
+def arrays_of(one: Panel, model: Model, newest: int | None = None) -> tuple[Floats, Covariates | None]:
+    """Return the values of a panel of one series, (T,), and its columns as the model reads them; the newest ones."""
+    first = np.zeros(1, np.int64)
+    values_ST, more = read_planes(MemoryPlanes(one, model.columns), first, first, one.lengths)
+    begin = 0 if newest is None else max(0, values_ST.shape[1] - newest)
+    if more is not None and begin:
+        past, known, static = more
+        more = Covariates(
+            None if past is None else past[..., begin:], None if known is None else known[..., begin:], static
+        )
+    return values_ST[0, begin:], more
 
 
 class _Held(NamedTuple):
@@ -225,7 +252,8 @@ class _Held(NamedTuple):
 def _held(weights: Weights, pins: Sequence[Pin], mutes: Sequence[Mute]) -> list[_Held]:
     units = weights.units
     held = [_Held(np.full((4, units), np.nan), np.ones(units)) for _ in weights.layers]
-    for asked in (*pins, *mutes):
+    asked_for: list[Pin | Mute] = [*pins, *mutes]
+    for asked in asked_for:
         if not 0 <= asked.layer < len(held):
             raise SettingsError(f"layer {asked.layer} is not there; the network has layers 0 to {len(held) - 1}")
         strange = [unit for unit in asked.units or () if not 0 <= unit < units]
