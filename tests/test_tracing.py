@@ -6,8 +6,10 @@ import json
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
 import gatecast
+from gatecast.cli import app
 from gatecast.config import MEDIAN, NetworkConfig, TrainingConfig
 from gatecast.errors import SettingsError
 from gatecast.forecaster import LSTMForecaster
@@ -205,6 +207,17 @@ def test_without_a_model_the_page_opens_the_shipped_network():
     assert json.loads(told)["scaling"] == {"kind": "running", "seasons": [7]}
     with pytest.raises(SettingsError, match="no series 'x'"):
         one_series(panel_from_arrays(series()), "x")
+
+
+def test_the_command_writes_one_page_and_says_where(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = CliRunner().invoke(app, ["inside", "nile", "--out", "nile.html"])
+    assert done.exit_code == 0 and done.stdout == "Page: nile.html\n"
+    page = (tmp_path / "nile.html").read_text(encoding="utf-8")
+    assert "<h1" in page and "src=" not in page and "https://" not in page
+    refused = CliRunner().invoke(app, ["inside", "nile", "--series", "Rhine"])
+    assert refused.exit_code == SettingsError.exit_code and "no series 'Rhine'" in refused.stderr
+    assert not (tmp_path / "inside.html").exists()
 
 
 # ------------------------------------------------------------------------------------------- planted truth
