@@ -124,7 +124,7 @@ def inside_run(forecaster: LSTMForecaster, panel: Panel, *, unit: str = "") -> M
     """Return what the page needs for a network that was just trained, with its training to slide through."""
     trained = forecaster.fitted_.trained
     moments = [
-        Checkpoint("random weights" if update == 0 else f"update {update:,}", arrays)
+        Checkpoint("before training" if update == 0 else f"update {update:,}", arrays)
         for update, arrays in trained.snapshots
     ]
     return inside_of(forecaster.model_, panel, checkpoints=moments, unit=unit)
