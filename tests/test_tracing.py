@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -199,6 +200,13 @@ def test_the_page_is_given_weights_and_values_and_no_results():
     assert set(told["units"][0]) == {"half_life", "level", "slope", "season", "shock", "strongest"}
     assert len(told["channels"]) == case.model.weights.layers[0].input_CK.shape[0]
     assert not {"forecast", "gates", "trace", "h", "c"} & set(told)
+
+
+def test_the_arithmetic_of_the_page_fits_two_hundred_lines():
+    lines = (files("gatecast") / "web" / "inside_network.js").read_text(encoding="utf-8").splitlines()
+    assert len(lines) <= 200 and max(map(len, lines)) <= 120
+    drawing = ("document", "canvas", "getElementById")
+    assert not any(word in line for line in lines for word in drawing)
 
 
 def test_without_a_model_the_page_opens_the_shipped_network():
