@@ -43,8 +43,8 @@ def fit(folder, kind, progress=None):
 
 
 def weights_of(forecaster):
-    """All that training leaves, as one word."""
-    digest = hashlib.sha256(repr(forecaster.fitted_.trained._replace(arrays={})).encode())
+    """All that training leaves, as one word; but for what Inside shows of the way there."""
+    digest = hashlib.sha256(repr(forecaster.fitted_.trained._replace(arrays={}, snapshots=())).encode())
     for name, array in sorted(forecaster.fitted_.trained.arrays.items()):
         digest.update(name.encode() + array.tobytes())
     digest.update(forecaster.model_.widening_KQ.tobytes())

@@ -217,7 +217,7 @@ def test_a_chart_in_the_page_has_switches_instead_of_a_legend_and_a_window_that_
     specs = json.loads(page.scripts[1])
     assert not any("legends" in spec for spec in specs.values())
     names = [signal["name"] for signal in specs["point_by_point"]["signals"]]
-    for button in (given for tag, given in page.tags if tag == "button"):
+    for button in (given for tag, given in page.tags if tag == "button" and "data-signal" in given):
         assert button["data-signal"] in {*names, *(signal["name"] for signal in specs["coverage"]["signals"])}
     outcome = make_outcome(steps=1500)
     long = json.loads(read(outcome, drawn=[point_by_point_chart(outcome)]).scripts[1])["point_by_point"]

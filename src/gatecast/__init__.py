@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from gatecast.leakage import leakage_probe
     from gatecast.mending import mend
     from gatecast.modelfile import Model, load_model
+    from gatecast.report import write_inside
     from gatecast.sources import load
     from gatecast.stream import Stream
+    from gatecast.tracing import Mute, Pin, Trace, trace
     from gatecast.tuning import tune
     from gatecast.windows import split_steps
     from gatecast.zeroshot import ZeroShot
@@ -32,9 +34,12 @@ _HOMES = {
     "GatecastError": "errors",
     "LSTMForecaster": "forecaster",
     "Model": "modelfile",
+    "Mute": "tracing",
     "NetworkConfig": "config",
+    "Pin": "tracing",
     "RunConfig": "config",
     "Stream": "stream",
+    "Trace": "tracing",
     "TrainingConfig": "config",
     "ZeroShot": "zeroshot",
     "backtest": "judging",
@@ -46,6 +51,8 @@ _HOMES = {
     "mend": "mending",
     "split_steps": "windows",
     "tune": "tuning",
+    "trace": "tracing",
+    "write_inside": "report",
 }
 
 __all__ = [
@@ -56,9 +63,12 @@ __all__ = [
     "GatecastError",
     "LSTMForecaster",
     "Model",
+    "Mute",
     "NetworkConfig",
+    "Pin",
     "RunConfig",
     "Stream",
+    "Trace",
     "TrainingConfig",
     "ZeroShot",
     "backtest",
@@ -69,7 +79,9 @@ __all__ = [
     "load_model",
     "mend",
     "split_steps",
+    "trace",
     "tune",
+    "write_inside",
 ]
 
 

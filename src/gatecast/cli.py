@@ -577,6 +577,41 @@ def tune(  # noqa: PLR0913, PLR0917 (one parameter per option)
         raise typer.Exit(INTERRUPTED)
 
 
+@app.command()
+def inside(  # noqa: PLR0913, PLR0917 (one parameter per option)
+    data: Data,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="a model file written by gatecast run; without it a network of the shipped ensemble is opened"
+        ),
+    ] = None,
+    series: Annotated[
+        str | None, typer.Option(help="the name of the series to open it over; the first if not given")
+    ] = None,
+    season_length: Season = None,
+    time: Time = None,
+    target: Target = None,
+    series_id: SeriesId = None,
+    out: Annotated[Path, typer.Option(help="the page to write")] = Path("inside.html"),
+) -> None:
+    """Open a network over a series: a page with its gates and states, where everything can be changed."""
+    with _plain_errors():
+        from gatecast.report import write_inside
+
+        write_inside(
+            data,
+            out,
+            model,
+            series=series,
+            season_length=tuple(season_length) if season_length else None,
+            time=time,
+            target=target,
+            series_id=series_id,
+        )
+        typer.echo(f"Page: {out}")
+
+
 def forecast_and_show(settings: RunConfig, *, out: Path | None = None, as_json: bool = False) -> None:
     """Make a forecast and print or write it; warnings go to standard error."""
     import warnings

@@ -46,6 +46,7 @@ DRAWN_BACK = 0.25  # share of the way back to where it began that it then goes i
 SHOWN, LONGEST = 3, 1024  # seasons that a window then shows, and the steps it shows at most
 LEAST_REFIT = 10  # updates of a refit
 REFIT_CHECKS = 2  # looks at the validation part then, beside the one before the first update
+ON_THE_WAY = "on_the_way/"  # before the names of arrays that are snapshots
 AGAIN = "again"  # the stage in which a panel's validation part is learned from, too, and chooses nothing
 
 
@@ -423,7 +424,10 @@ def _trained(supply: Supply, scaling: Scaling, plan: _Plan, name: str, progress:
 def _as_kept(trained: Trained) -> Kept:
     """A result as a checkpoint keeps it."""
     numbers = trained._asdict()
-    return Kept(numbers.pop("arrays"), numbers | {"update": trained.updates})
+    arrays = dict(numbers.pop("arrays"))
+    for update, weights in numbers.pop("snapshots"):
+        arrays |= {f"{ON_THE_WAY}{update}/{name}": array for name, array in weights.items()}
+    return Kept(arrays, numbers | {"update": trained.updates})
 
 
 def _from_kept(kept: Kept) -> Trained:
@@ -433,8 +437,16 @@ def _from_kept(kept: Kept) -> Trained:
         ModelFileError: something is missing.
     """
     try:
-        numbers = {name: kept.numbers[name] for name in Trained._fields if name != "arrays"}
+        numbers = {name: kept.numbers[name] for name in Trained._fields if name not in ("arrays", "snapshots")}
     except LookupError as error:
         raise ModelFileError(f"the checkpoint's result lacks {error}; begin again without it") from None
     numbers["history"] = [(update, loss, validation) for update, loss, validation in numbers["history"]]
-    return Trained(dict(kept.arrays), **numbers)
+    arrays: dict[str, NDArray[Any]] = {}
+    snapshots: dict[int, dict[str, NDArray[Any]]] = {}
+    for name, array in kept.arrays.items():
+        if name.startswith(ON_THE_WAY):
+            update, _, rest = name.removeprefix(ON_THE_WAY).partition("/")
+            snapshots.setdefault(int(update), {})[rest] = array
+        else:
+            arrays[name] = array
+    return Trained(arrays, **numbers, snapshots=tuple(sorted(snapshots.items())))

@@ -40,6 +40,7 @@ from gatecast.scaling import Floats
 from gatecast.seasons import found_season
 from gatecast.store import open_store
 from gatecast.supply import MemoryPlanes, Planes
+from gatecast.tracing import Mute, Pin, Trace, arrays_of, one_series, trace
 from gatecast.training import Progress
 from gatecast.zeroshot import shipped
 
@@ -352,6 +353,28 @@ class LSTMForecaster:
         values_ST, more = as_arrays(panel, model.columns)
         known = None if more is None else more.rows(slice(0, 1)).until(origin + 1, steps)
         return predictor.full_sequence(model, values_ST[0, : origin + 1], steps, block, known)
+
+    def inspect(
+        self, series: str | None = None, *, pins: Sequence[Pin] = (), mutes: Sequence[Mute] = (), since: int = 0
+    ) -> Trace:
+        """Look inside: all gates and states of the network over a series it was fitted on, and what if one is held.
+
+        Args:
+            series: the name of the series; None is the first.
+            pins: gates to hold, from step ``since`` on.
+            mutes: units that show nothing from then on.
+            since: the first step that is traced.
+
+        Raises:
+            SettingsError: nothing was fitted yet, or a series, gate, unit or layer is not there.
+        """
+        panel = self._fitted_panel("inspect")
+        if hasattr(self, "_planes"):
+            raise SettingsError(
+                "inspect: the series were read from a folder; hand one to gatecast.trace with the model"
+            )
+        values, more = arrays_of(one_series(panel, series), self.model_)
+        return trace(self.model_, values, more, pins=pins, mutes=mutes, since=since)
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file; ``gatecast forecast DATA --model FILE`` reads it."""

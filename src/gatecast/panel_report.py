@@ -16,6 +16,7 @@ from gatecast.charts import GLANCE
 from gatecast.charts_panel import WIDEST_RATIO, coverage_by_model, panel_figures, picked_series
 from gatecast.charts_parts import Figure
 from gatecast.frequency import show_time
+from gatecast.inside import inside_run
 from gatecast.panel_run import PanelOutcome, cut_lines, judged_words
 from gatecast.report import Compiled, Row, fill, frame_of, number_rows, prepare, write_page
 from gatecast.verdict import IN_WORDS
@@ -50,6 +51,7 @@ def render_panel(outcome: PanelOutcome, drawn: Sequence[Figure], compiled: Compi
             "charts_of_series": single,
             "picked": picked_words(outcome),
             "trained": trained_lines(outcome),
+            "inside": inside_run(outcome.forecaster, outcome.source.panel),
         },
         compiled,
     )

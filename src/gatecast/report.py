@@ -25,9 +25,11 @@ from markupsafe import Markup
 from gatecast.captions import captions, written
 from gatecast.charts import GLANCE, figures
 from gatecast.charts_parts import PALETTE, Figure
+from gatecast.columns import Columns
 from gatecast.config import QUANTILES, NetworkConfig, RunConfig, TrainingConfig, describe
 from gatecast.frequency import show_time
-from gatecast.modelfile import write_atomically
+from gatecast.inside import inside_run, inside_table
+from gatecast.modelfile import Model, write_atomically
 from gatecast.modes import MODES
 from gatecast.panel_run import PanelOutcome
 from gatecast.run import Outcome
@@ -60,6 +62,7 @@ DARK = {  # the palette on a dark page
     "window": "#7d8794",
 }
 GRAMMAR = "6.4"  # of Vega-Lite, as Altair writes it
+INSIDE_SCRIPTS = ("inside_network.js", "inside_reading.js", "inside.js")  # arithmetic, bookkeeping, drawing
 SHARPNESS = 2  # pixels of a picture per unit of its chart
 
 Compiled = dict[str, dict[str, Any]]  # by chart, as Vega draws it
@@ -229,6 +232,7 @@ def render(outcome: Outcome, drawn: Sequence[Figure], compiled: Compiled, explai
             "free_run": free_run_rows(outcome),
             "unseen": unseen_rows(outcome),
             "explain": explain,
+            "inside": inside_run(outcome.forecaster, outcome.source.panel, unit=outcome.source.unit),
         },
         compiled,
     )
@@ -250,21 +254,65 @@ def frame_of(outcome: Outcome | PanelOutcome) -> dict[str, Any]:
 
 def fill(template: str, words: dict[str, Any], compiled: Compiled) -> str:
     """A page of ``web/`` with its words, its compiled charts, and Vega to draw them."""
+    specs = ",".join(f'"{name}":{live(chart)}' for name, chart in compiled.items())
+    drawn = {"charts": Markup("{" + specs + "}"), "vega": Markup(javascript())}  # escaped in ``live``
+    return _rendered(template, words | drawn)
+
+
+def write_inside(  # noqa: PLR0913 (the choice of columns, as keywords)
+    table: Any,
+    path: str | Path,
+    model: Model | str | Path | None = None,
+    *,
+    series: str | None = None,
+    season_length: tuple[int, ...] | None = None,
+    time: str | None = None,
+    target: str | None = None,
+    series_id: str | None = None,
+) -> None:
+    """Write a page that opens a network over one series: its gates and states, and what happens if they are changed.
+
+    Args:
+        table: a frame, numbers, a panel, a named set, or the path of a file or folder.
+        path: where to write the page; one self-contained HTML file.
+        model: a trained model, or the file it was saved in; None takes the first network of the shipped ensemble.
+        series: the name of the series; None is the first.
+        season_length: steps per season for the shipped network; None takes or finds them as a forecast does.
+        time: the column of times; columns not named are found.
+        target: the column to forecast.
+        series_id: the column that names the series.
+
+    Raises:
+        SettingsError: a name cannot work.
+        DataError: the table cannot be read, or lacks a column that the model reads.
+        ModelFileError: the model file is damaged, foreign or newer.
+        OutputError: the page cannot be written.
+    """
+    columns = Columns(time, target, series_id)
+    name, told = inside_table(table, model, series=series, season_length=season_length, columns=columns)
+    write_atomically(Path(path), inside_page(f"Inside {name}", told).encode())
+
+
+def inside_page(title: str, told: Markup) -> str:
+    """The page of ``write_inside`` as text; ``told`` comes from ``inside``."""
+    return _rendered("inside_page.html", {"title": title, "inside": told, "alone": True})
+
+
+def _rendered(template: str, words: dict[str, Any]) -> str:
     environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(lambda name: (files("gatecast") / "web" / name).read_text(encoding="utf-8")),
+        loader=jinja2.FunctionLoader(_web),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    specs = ",".join(f'"{name}":{live(chart)}' for name, chart in compiled.items())
-    frame = {
-        "light": PALETTE,
-        "dark": DARK,
-        "charts": Markup("{" + specs + "}"),  # escaped in ``live``
-        "vega": Markup(javascript()),
-    }
-    return environment.get_template(template).render(words | frame)
+    scripts = Markup("".join(map(_web, INSIDE_SCRIPTS)))
+    frame = {"inside": None, "inside_scripts": scripts, "light": PALETTE, "dark": DARK}
+    return environment.get_template(template).render(frame | words)
+
+
+def _web(name: str) -> str:
+    return (files("gatecast") / "web" / name).read_text(encoding="utf-8")
 
 
 def facts(outcome: Outcome) -> list[tuple[str, str]]:

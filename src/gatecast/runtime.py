@@ -147,7 +147,7 @@ def _read_layer(layer: LayerWeights, x_BTC: Array, state: State, begun_BT: Array
     z_BTK = x_BTC @ layer.input_CK + layer.bias_K
     out_BTD = np.empty((*z_BTK.shape[:2], layer.hidden_DK.shape[0]), z_BTK.dtype)
     h_BD, c_BD = state.h_BD, state.c_BD.copy()
-    gates_BK, new_BD = np.empty_like(z_BTK[:, 0]), np.empty_like(c_BD)
+    gates_BK, new_BD = np.empty((len(z_BTK), z_BTK.shape[2]), z_BTK.dtype), np.empty_like(c_BD)
     input_BD, forget_BD, candidate_BD, output_BD = np.split(gates_BK, 4, axis=1)  # views
     doors_BK = gates_BK[:, : 2 * layer.hidden_DK.shape[0]]  # input and forget
     all_begun = bool(begun_BT.all())

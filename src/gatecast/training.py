@@ -57,6 +57,7 @@ class Trained(NamedTuple):
     best_update: int
     readout: bool  # whether the refitted path was kept
     interrupted: bool
+    snapshots: tuple[tuple[int, dict[str, np.ndarray[Any, Any]]], ...] = ()  # weights at first and midway, by update
 
 
 def updates_for(steps: int) -> int:
@@ -132,6 +133,7 @@ def train(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 (the loop stays in one pi
         weights = flatten(network)
         adam = Adam(weights, config.weight_decay)
         first, average, best = weights.data.clone(), weights.data.clone(), weights.data.clone()
+        seen_on_the_way = {0: first}
         best_loss, best_update = _judge(network, judge, place) if judge is not None else np.inf, 0
         history: list[tuple[int, float, float]] = []
         update, waited, interrupted = 0, 0, False
@@ -170,6 +172,7 @@ def train(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 (the loop stays in one pi
                     validation = _judge(network, judge, place)
                     judged = export(network) if progress is not None else None
                     weights.data.copy_(live)
+                    seen_on_the_way[update] = average.clone()
                     history.append((update, float(loss.detach()), validation))
                     waited += 1
                     if validation < best_loss:
@@ -183,6 +186,7 @@ def train(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 (the loop stays in one pi
             interrupted = True
         if judge is None:
             best, best_update = average, update
+        snapshots = _first_and_midway(network, weights, seen_on_the_way, best_update)
         weights.data.copy_(best)
         if back and best_update:
             weights.data.lerp_(first, back)
@@ -190,7 +194,20 @@ def train(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 (the loop stays in one pi
         readout = False
         if config.readout and judge is not None and update and not interrupted:
             best_loss, readout = _refit_path(network, data, judge, best_loss, (config, horizon, rng))
-    return Trained(export(network), best_loss, history, update, updates, best_update, readout, interrupted)
+    made = export(network)
+    return Trained(made, best_loss, history, update, updates, best_update, readout, interrupted, snapshots)
+
+
+def _first_and_midway(
+    network: Network, weights: Flat, seen: Mapping[int, Tensor], best_update: int
+) -> tuple[tuple[int, dict[str, np.ndarray[Any, Any]]], ...]:
+    """The weights that training began with, and those nearest half the way to the best, for whoever looks inside."""
+    midway = min(seen, key=lambda update: abs(update - best_update / 2))
+    snapshots = []
+    for update in sorted({0, midway}):
+        weights.data.copy_(seen[update])
+        snapshots.append((update, export(network)))
+    return tuple(snapshots)
 
 
 def _pool(source: Source, scaling: Scaling, config: TrainingConfig, rng: np.random.Generator) -> TrainingSet:

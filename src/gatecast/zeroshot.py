@@ -33,6 +33,7 @@ from gatecast.panel import Panel, panel_from_frame
 from gatecast.predictor import CELLS, answer_at, predict_many
 from gatecast.scaling import Running, scale_series
 from gatecast.seasons import seasons_of
+from gatecast.tracing import Mute, Pin, Trace, arrays_of, one_series, trace
 from gatecast.windows import pad_left
 
 Indices = NDArray[np.int64]
@@ -203,6 +204,46 @@ class ZeroShot:
         return shown(
             "Zero-shot forecaster", facts, words="The shipped weights forecast any series; nothing is trained."
         )
+
+    def inspect(
+        self,
+        series: str | None = None,
+        *,
+        member: int = 0,
+        pins: Sequence[Pin] = (),
+        mutes: Sequence[Mute] = (),
+        since: int = 0,
+    ) -> Trace:
+        """Look inside one member of the ensemble over a series that was given to ``fit``, its newest 4,096 steps.
+
+        Args:
+            series: the name of the series; None is the first.
+            member: which network, counted from 0; a forecast is the mean of all.
+            pins: gates to hold, from step ``since`` on.
+            mutes: units that show nothing from then on.
+            since: the first step that is traced.
+
+        Raises:
+            SettingsError: nothing was given to ``fit`` yet, or a member, series, gate, unit or layer is not there.
+        """
+        if not hasattr(self, "_panel"):
+            raise SettingsError("inspect: give the series to fit first")
+        one = one_series(self._panel, series)
+        model = self.member(one, member)
+        values, _ = arrays_of(one, model, CONTEXT)
+        return trace(model, values, pins=pins, mutes=mutes, since=since)
+
+    def member(self, panel: Panel, member: int = 0) -> Model:
+        """Return one network of the ensemble, with the seasons of the first series of a panel.
+
+        Raises:
+            SettingsError: there is no such member.
+        """
+        seasons = next(found for found, rows in seasons_of(panel, self.season_length) if 0 in rows)
+        members = self._members(seasons)
+        if not 0 <= member < len(members):
+            raise SettingsError(f"there is no member {member}; the ensemble has members 0 to {len(members) - 1}")
+        return members[member]
 
     def _members(self, seasons: tuple[int, ...]) -> tuple[Model, ...]:
         given = shipped() if self.weights is None else tuple(load_model(Path(path)) for path in self.weights)
