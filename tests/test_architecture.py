@@ -16,7 +16,7 @@ LADDER = [
     | {"synthetic"},
     {"conformal", "metrics", "detectors", "dates", "findings", "runtime", "skill", "spacing", "variance", "windows"},
     {"adaptive", "columns", "coverage", "reading_of_times"},
-    {"reading", "rows", "folder", "leakage"},
+    {"reading", "rows", "folder", "leakage", "following"},
     {"panel", "judgement"},
     {"frames"},
     {"sources", "future", "network", "modelfile", "baselines", "placing", "seasons", "supply"}
@@ -34,9 +34,10 @@ LADDER = [
         "classical",
         "volatility",
     },
-    {"adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"},
-    {"mending", "rolling", "widening", "zeroshot"},
-    {"fitting", "opening", "scoring"},
+    {"adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"}
+    | {"kernels", "statefiles"},
+    {"mending", "rolling", "widening", "streaming", "compiled"},
+    {"fitting", "opening", "scoring", "zeroshot"},
     {"forecaster", "wave"},
     {"run", "panel_run", "doctor", "forecasts", "judging", "charts_parts"},
     {"explain", "evidence", "charts_errors"},
@@ -48,7 +49,7 @@ LADDER = [
     {"cli"},
 ]
 ROW = {module: row for row, modules in enumerate(LADDER) for module in modules}
-HEAVY = ("torch", "pandas", "polars", "scipy", "statsmodels", "statsforecast", "arch", "altair")
+HEAVY = ("torch", "numba", "pandas", "polars", "scipy", "statsmodels", "statsforecast", "arch", "altair")
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
 
 

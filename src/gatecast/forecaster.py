@@ -11,18 +11,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatecast import predictor
+from gatecast.adaptive import Pace
 from gatecast.cards import About, card_of, data_of, learn_columns
+from gatecast.columns import Columns
 from gatecast.config import NetworkConfig, TrainingConfig
 from gatecast.errors import OutsideTraining, SettingsError
 from gatecast.fitting import Fitted, Series, Wishes, columns_to_tune, fit_model, tune_model
 from gatecast.frames import forecast_table
 from gatecast.future import read_future
 from gatecast.modelfile import Model, load_model, save_model
+from gatecast.opening import open_table
 from gatecast.panel import Panel, panel_from_frame
 from gatecast.predictor import WHAT_IF, as_arrays, change_future, forecast_panel, outside_training, require_columns
 from gatecast.scaling import Floats
 from gatecast.seasons import found_season
 from gatecast.store import open_store
+from gatecast.streaming import HORIZON, ForecastStream, Manner, load_stream, start_from, unseen_steps
 from gatecast.supply import MemoryPlanes, Planes
 from gatecast.training import Progress
 from gatecast.zeroshot import shipped
@@ -266,6 +270,44 @@ class LSTMForecaster:
         values_ST, more = as_arrays(panel, model.columns)
         known = None if more is None else more.rows(slice(0, 1)).until(origin + 1, steps)
         return predictor.full_sequence(model, values_ST[0, : origin + 1], steps, block, known)
+
+    def stream(
+        self, history: Any = None, *, horizon: int = HORIZON, adapt: bool = True, compiled: bool | None = None
+    ) -> ForecastStream:
+        """Return a stream that goes on where a history ends: ``stream.update(value)`` gives the next forecast.
+
+        Args:
+            history: one series with the columns the model reads, as a table or a panel, or its numbers; None takes the
+                series that was fitted, or begins before the first value where a model was loaded.
+            horizon: steps ahead of every forecast.
+            adapt: let widths follow what comes of forecasts of values that the training did not see.
+            compiled: compile the step at once, or never; None compiles after 1,000 values.
+
+        Raises:
+            SettingsError: there is no model yet, the history holds several series, or a setting cannot work.
+            DataError: the history lacks a column or cannot be forecast as it is.
+        """
+        model = self._model("stream")
+        panel = getattr(self, "_panel", None)
+        if history is not None:
+            reads = model.config.data
+            asked = Columns(inputs=reads.inputs, known=reads.known, static=reads.static)
+            panel = open_table(history, asked, usual=reads).panel
+        if panel is not None:
+            require_columns(model, panel)
+        start = start_from(model, panel, lambda panel: int(panel.lengths[0] - unseen_steps(model, panel)[0]))
+        stream = ForecastStream([model], self.name, Pace(), Manner(horizon, adapt, compiled), start.static_G)
+        stream.read(start)
+        return stream
+
+    def load_stream(self, path: str | Path, *, compiled: bool | None = None) -> ForecastStream:
+        """Return the stream that was saved with ``ForecastStream.save``, over this model.
+
+        Raises:
+            SettingsError: there is no model yet.
+            ModelFileError: the file is missing, damaged, foreign, newer, or of a stream over another model.
+        """
+        return load_stream(path, [self._model("load_stream")], self.name, Pace(), compiled)
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file; ``gatecast forecast DATA --model FILE`` reads it."""

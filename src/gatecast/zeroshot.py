@@ -27,11 +27,13 @@ from gatecast.config import QUANTILES, TrainingConfig
 from gatecast.covariates import Floats
 from gatecast.errors import ModelFileError, SettingsError
 from gatecast.frames import forecast_table
+from gatecast.frequency import require_season_lengths
 from gatecast.modelfile import Model, load_model
 from gatecast.panel import Panel, panel_from_frame
 from gatecast.predictor import CELLS, answer_at, predict_many
 from gatecast.scaling import Running, scale_series
 from gatecast.seasons import seasons_of
+from gatecast.streaming import HORIZON, ForecastStream, Manner, load_stream, start_from
 from gatecast.windows import pad_left
 
 Indices = NDArray[np.int64]
@@ -191,6 +193,44 @@ class ZeroShot:
         if self.weights is not None:
             adapted.load(Path(self.weights[0]))
         return adapted.fine_tune(table, time=time, target=target, series_id=series_id)
+
+    def stream(
+        self, history: Any = None, *, horizon: int = HORIZON, adapt: bool = True, compiled: bool | None = None
+    ) -> ForecastStream:
+        """Return a stream that goes on where a history ends: ``stream.update(value)`` gives the next forecast.
+
+        The season is the one of the history, or what ``season_length`` says; from nothing and without it there is none.
+
+        Args:
+            history: one series, as a table, a panel or numbers; None takes what was given to ``fit``, or nothing.
+            horizon: steps ahead of every forecast.
+            adapt: let widths follow what comes of earlier forecasts, those at the history's newest steps included.
+            compiled: compile the step at once, or never; None compiles after 1,000 values.
+
+        Raises:
+            SettingsError: the history holds several series, or a setting cannot work.
+            DataError: the history cannot be forecast as it is.
+        """
+        given = getattr(self, "_panel", None) if history is None else history
+        panel = given if given is None or isinstance(given, Panel) else panel_from_frame(given)
+        if panel is None:
+            seasons = self.season_length or (1,)
+            require_season_lengths(seasons)
+        else:
+            seasons = next(seasons for seasons, _ in seasons_of(panel, self.season_length))
+        members = self._members(seasons)
+        start = start_from(members[0], panel)
+        stream = ForecastStream(members, self.name, ALONE, Manner(horizon, adapt, compiled), start.static_G)
+        stream.read(start)
+        return stream
+
+    def load_stream(self, path: str | Path, *, compiled: bool | None = None) -> ForecastStream:
+        """Return the stream that was saved with ``ForecastStream.save``, over these weights.
+
+        Raises:
+            ModelFileError: the file is missing, damaged, foreign, newer, or of a stream over other weights.
+        """
+        return load_stream(path, self._members((1,)), self.name, ALONE, compiled)
 
     def _members(self, seasons: tuple[int, ...]) -> tuple[Model, ...]:
         given = shipped() if self.weights is None else tuple(load_model(Path(path)) for path in self.weights)
