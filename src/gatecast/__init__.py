@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from gatecast.modelfile import Model, load_model
     from gatecast.sources import load
     from gatecast.stream import Stream
+    from gatecast.streaming import ForecastStream
+    from gatecast.streams import open_stream, resume_stream
     from gatecast.windows import split_steps
     from gatecast.zeroshot import ZeroShot
 
@@ -26,6 +28,7 @@ _HOMES = {
     "Backtest": "judging",
     "DataConfig": "config",
     "Finding": "doctor",
+    "ForecastStream": "streaming",
     "GatecastError": "errors",
     "LSTMForecaster": "forecaster",
     "Model": "modelfile",
@@ -41,6 +44,8 @@ _HOMES = {
     "load": "sources",
     "load_model": "modelfile",
     "mend": "mending",
+    "open_stream": "streams",
+    "resume_stream": "streams",
     "split_steps": "windows",
 }
 
@@ -48,6 +53,7 @@ __all__ = [
     "Backtest",
     "DataConfig",
     "Finding",
+    "ForecastStream",
     "GatecastError",
     "LSTMForecaster",
     "Model",
@@ -63,6 +69,8 @@ __all__ = [
     "load",
     "load_model",
     "mend",
+    "open_stream",
+    "resume_stream",
     "split_steps",
 ]
 

@@ -11,22 +11,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatecast import predictor
-from gatecast.adaptive import Pace
 from gatecast.cards import About, card_of, data_of, learn_columns
-from gatecast.columns import Columns
 from gatecast.config import NetworkConfig, TrainingConfig
 from gatecast.errors import OutsideTraining, SettingsError
 from gatecast.fitting import Fitted, Series, Wishes, columns_to_tune, fit_model, tune_model
 from gatecast.frames import forecast_table
 from gatecast.future import read_future
 from gatecast.modelfile import Model, load_model, save_model
-from gatecast.opening import open_table
 from gatecast.panel import Panel, panel_from_frame
 from gatecast.predictor import WHAT_IF, as_arrays, change_future, forecast_panel, outside_training, require_columns
 from gatecast.scaling import Floats
 from gatecast.seasons import found_season
 from gatecast.store import open_store
-from gatecast.streaming import HORIZON, ForecastStream, Manner, load_stream, start_from, unseen_steps
+from gatecast.streaming import HORIZON, ForecastStream, Manner
+from gatecast.streams import resume_stream, stream_over
 from gatecast.supply import MemoryPlanes, Planes
 from gatecast.training import Progress
 from gatecast.zeroshot import shipped
@@ -288,17 +286,8 @@ class LSTMForecaster:
             DataError: the history lacks a column or cannot be forecast as it is.
         """
         model = self._model("stream")
-        panel = getattr(self, "_panel", None)
-        if history is not None:
-            reads = model.config.data
-            asked = Columns(inputs=reads.inputs, known=reads.known, static=reads.static)
-            panel = open_table(history, asked, usual=reads).panel
-        if panel is not None:
-            require_columns(model, panel)
-        start = start_from(model, panel, lambda panel: int(panel.lengths[0] - unseen_steps(model, panel)[0]))
-        stream = ForecastStream([model], self.name, Pace(), Manner(horizon, adapt, compiled), start.static_G)
-        stream.read(start)
-        return stream
+        given = getattr(self, "_panel", None) if history is None else history
+        return stream_over(model, given, Manner(horizon, adapt, compiled))
 
     def load_stream(self, path: str | Path, *, compiled: bool | None = None) -> ForecastStream:
         """Return the stream that was saved with ``ForecastStream.save``, over this model.
@@ -307,7 +296,7 @@ class LSTMForecaster:
             SettingsError: there is no model yet.
             ModelFileError: the file is missing, damaged, foreign, newer, or of a stream over another model.
         """
-        return load_stream(path, [self._model("load_stream")], self.name, Pace(), compiled)
+        return resume_stream(path, self._model("load_stream"), compiled=compiled)
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file; ``gatecast forecast DATA --model FILE`` reads it."""

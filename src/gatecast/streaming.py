@@ -76,6 +76,7 @@ class ForecastStream:
             raise SettingsError(f"a horizon of {manner.horizon} has no steps; choose 1 or more")
         self.name, self.horizon, self.steps = name, manner.horizon, 0
         self.forecast: Floats | None = None
+        self._begun = False  # whether a value was observed; before that a forecast is NaN
         self.models, self.pace, self.manner, self.static = tuple(models), pace, manner, static
         self._columns = {role: [c for c in models[0].columns if c.role == role] for role in ("past", "known")}
         self.plan = plan_for(manner.horizon, models[0].direct_horizon, pace)
@@ -94,7 +95,7 @@ class ForecastStream:
     ) -> Floats:
         """Read the next value and return the forecast of the steps after it, (H, Q), in original units.
 
-        Nothing changes where an argument is refused.
+        Nothing changes where an argument is refused.  Before the first value that is not missing a forecast is NaN.
 
         Args:
             value: the series' next value; None or NaN is missing, and the forecasts go on.
@@ -110,6 +111,9 @@ class ForecastStream:
         given_N = np.concatenate([self._cells("past", inputs), self._cells("known", known)])
         ahead_HJ = self._future(future)
         made_HQ: Floats = self._steps.update(number, given_N, ahead_HJ)
+        self._begun = self._begun or math.isfinite(number)
+        if not self._begun:
+            made_HQ[:] = math.nan
         self.forecast = made_HQ
         self.steps += 1
         if self.steps == AFTER and self.manner.compiled is None:
@@ -174,8 +178,10 @@ class ForecastStream:
 
     def go_on(self, states: Sequence[StreamState], memory: Memory | None, steps: int, forecast: Floats | None) -> None:
         """Go on from where another stream of the same networks, horizon and manner was."""
-        for stream, state in zip(self._numpy().streams, states, strict=True):
+        streams = self._numpy().streams
+        for stream, state in zip(streams, states, strict=True):
             stream.state = state
+        self._begun = streams[0].observed > 0
         for mine, other in zip(self.memory or (), memory or (), strict=True):
             mine[...] = other
         self.steps, self.forecast = steps, forecast
@@ -185,6 +191,7 @@ class ForecastStream:
     def read(self, start: Start) -> None:
         """Read a history: the newest part of it with forecasts, so that widths follow, and what is before without."""
         end = len(start.values_T)
+        self._begun = bool(np.isfinite(start.values_T).any())
         if self.manner.compiled is None and end >= AFTER:
             self._compile()
         counted = max(start.counted, end - COUNTED)
