@@ -35,7 +35,7 @@ LADDER = [
         "volatility",
     },
     {"adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values"}
-    | {"kernels", "statefiles"},
+    | {"kernels", "statefiles", "export"},
     {"mending", "rolling", "widening", "streaming", "compiled"},
     {"fitting", "opening", "scoring", "zeroshot"},
     {"streams"},

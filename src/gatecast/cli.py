@@ -420,6 +420,24 @@ def stream(  # noqa: PLR0913, PLR0917 (one parameter per option)
             raise typer.Exit(INTERRUPTED)
 
 
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a model file written by gatecast run")],
+    to: Annotated[str, typer.Option(help="the format: onnx")] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="the file to write, instead of FILE with another ending")] = None,
+) -> None:
+    """Write a trained model for another runtime; docs/export.md says what the graph takes and gives."""
+    with _plain_errors():
+        from gatecast.export import export_onnx
+        from gatecast.modelfile import load_model
+
+        if to != "onnx":
+            raise SettingsError(f"--to: {to!r} is not offered; choose onnx")
+        path = out or file.with_suffix(".onnx")
+        export_onnx(load_model(file), path)
+        typer.echo(path)
+
+
 def forecast_and_show(settings: RunConfig, *, out: Path | None = None, as_json: bool = False) -> None:
     """Make a forecast and print or write it; warnings go to standard error."""
     import warnings
