@@ -13,7 +13,7 @@ PACKAGE = Path(gatecast.__file__).parent
 LADDER = [
     {"errors", "constants", "arrow", "calendars", "wording", "covariates", "phases"},
     {"config", "cell", "frequency", "layouts", "numerals", "scaling", "significance", "gains", "copies", "tablefiles"}
-    | {"synthetic"},
+    | {"synthetic", "manners"},
     {"conformal", "metrics", "detectors", "dates", "findings", "runtime", "skill", "spacing", "variance", "windows"},
     {"adaptive", "columns", "coverage", "reading_of_times"},
     {"reading", "rows", "folder", "leakage", "following"},
@@ -39,7 +39,7 @@ LADDER = [
     {"mending", "rolling", "widening", "streaming", "compiled"},
     {"fitting", "opening", "scoring", "zeroshot"},
     {"streams"},
-    {"forecaster", "wave", "stream_command"},
+    {"forecaster", "wave", "stream_command", "sktime_adapter"},
     {"run", "panel_run", "doctor", "forecasts", "judging", "charts_parts"},
     {"explain", "evidence", "charts_errors"},
     {"console", "charts", "charts_panel"},

@@ -161,7 +161,7 @@ def test_a_history_and_updates_lead_to_the_same_place(compiled):
 def test_beyond_the_direct_horizon_a_stream_runs_on_as_a_forecast_does():
     model, values = make_model(Running((7,))), make_series()
     stream = ForecastStream([model], "LSTM", Pace(), Manner(40, False), np.zeros(0))
-    stream.read(start_of(values))
+    stream.read(start_of(values, counted=300))
     close(stream.forecast, predict_many(model, values[None], np.array([299]), 40)[0, 0], values, 1e-7)
     with pytest.raises(SettingsError, match="up to 16 steps ahead, 40 are asked for"):
         ForecastStream([model], "LSTM", Pace(), Manner(40, False, True), np.zeros(0))
@@ -185,25 +185,26 @@ def test_widths_follow_as_those_of_many_origins_do():
     memory = empty_memory(plan)
     ahead = np.arange(400)[:, None] + np.arange(1, HORIZON + 1)
     came = np.where(ahead < 400, truth[np.minimum(ahead, 399)], np.nan)[None]
-    now, differences = np.array([150, 210, 260, 399]), []
+    now, differences = np.array([150, 190, 270, 330, 399]), []
     factors = adaptive_factors(came, said[None], np.arange(400), now, pace)[0]
     for t, value in enumerate(truth):
         score(plan, memory, value)
         say(plan, memory, said[t])
         if t in now:
             made, expected = followed(plan, memory, said[t]), rescale(said[t], factors[list(now).index(t)])
-            np.testing.assert_allclose(made, expected, rtol=0.1)  # one more score moves an inner interval so far
-            differences.append(np.abs(np.delete(made / expected, MEDIAN, axis=1) - 1))
+            outer = [np.delete(each, MEDIAN, axis=1) for each in (made, expected)]
+            differences.append(np.abs(outer[0] / outer[1] - 1))
             assert (np.diff(made, axis=1) >= 0).all()
     assert np.median(differences) < 0.02
+    assert np.max(differences) < 0.15  # a pool is read again at every fifth step, and one more score may move it
 
 
 @pytest.mark.parametrize("compiled", WAYS)
 def test_intervals_of_a_stream_widen_when_a_series_gets_wilder_and_only_then(compiled):
     rng = np.random.default_rng(0)
-    values = 10 + rng.normal(size=900) * np.where(np.arange(900) < 500, 1.0, 1.0)
+    values = 10 + rng.normal(size=400)
     model = make_model(fixed_from(values[:100], (1,)))
-    values[500:] = 10 + rng.normal(size=400) * 6
+    values[200:] = 10 + rng.normal(size=200) * 6
     follow, still = (
         ForecastStream([model], "LSTM", Pace(), Manner(HORIZON, adapt, compiled), np.zeros(0))
         for adapt in (True, False)
@@ -214,7 +215,7 @@ def test_intervals_of_a_stream_widen_when_a_series_gets_wilder_and_only_then(com
         np.testing.assert_allclose(one[:, MEDIAN], other[:, MEDIAN], rtol=1e-12)
         shares.append((one[0, -1] - one[0, 0]) / (other[0, -1] - other[0, 0]))
     assert shares[0] == pytest.approx(1)
-    assert shares[-1] > 1.5 * shares[499]
+    assert shares[-1] > 1.5 * shares[199]
 
 
 def test_the_compiled_step_follows_as_the_readable_one():

@@ -17,6 +17,7 @@ from gatecast.errors import OutsideTraining, SettingsError
 from gatecast.fitting import Fitted, Series, Wishes, columns_to_tune, fit_model, tune_model
 from gatecast.frames import forecast_table
 from gatecast.future import read_future
+from gatecast.manners import Estimator
 from gatecast.modelfile import Model, load_model, save_model
 from gatecast.panel import Panel, panel_from_frame
 from gatecast.predictor import WHAT_IF, as_arrays, change_future, forecast_panel, outside_training, require_columns
@@ -32,7 +33,7 @@ from gatecast.zeroshot import shipped
 __all__ = ["About", "Fitted", "LSTMForecaster", "card_of", "data_of", "learn_columns"]
 
 
-class LSTMForecaster:
+class LSTMForecaster(Estimator):
     """An LSTM trained on the table it is given.
 
     Args:

@@ -153,7 +153,7 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[int, Row]]:
     header: list[str] | None = None
     for number, line in enumerate(lines, 1):
         text = line.lstrip("\ufeff").rstrip("\r\n") if number == 1 else line.rstrip("\r\n")
-        cells = [cell.strip() for cell in next(csv.reader([text]), [""])]
+        cells = [cell.strip() for cell in next(csv.reader([text])) or [""]]
         if header is None:
             plain = len(cells) == 1 and (cells[0].lower() in MISSING or _is_number(cells[0]))
             header = [""] if plain else cells

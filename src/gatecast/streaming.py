@@ -76,7 +76,7 @@ class ForecastStream:
             raise SettingsError(f"a horizon of {manner.horizon} has no steps; choose 1 or more")
         self.name, self.horizon, self.steps = name, manner.horizon, 0
         self.forecast: Floats | None = None
-        self._begun = False  # whether a value was observed; before that a forecast is NaN
+        self._observed = 0  # values that were not missing; before the first a forecast is NaN
         self.models, self.pace, self.manner, self.static = tuple(models), pace, manner, static
         self._columns = {role: [c for c in models[0].columns if c.role == role] for role in ("past", "known")}
         self.plan = plan_for(manner.horizon, models[0].direct_horizon, pace)
@@ -111,8 +111,8 @@ class ForecastStream:
         given_N = np.concatenate([self._cells("past", inputs), self._cells("known", known)])
         ahead_HJ = self._future(future)
         made_HQ: Floats = self._steps.update(number, given_N, ahead_HJ)
-        self._begun = self._begun or math.isfinite(number)
-        if not self._begun:
+        self._observed += math.isfinite(number)
+        if not self._observed:
             made_HQ[:] = math.nan
         self.forecast = made_HQ
         self.steps += 1
@@ -123,7 +123,7 @@ class ForecastStream:
     def outside(self, value: float | None, level: int = 95) -> bool:
         """Whether the next value would fall outside the interval that the newest forecast gives it: an anomaly.
 
-        A missing value never does, and before the first forecast none does.
+        A missing value never does, and none does while the series' scale is not known, see ``band``.
 
         Raises:
             SettingsError: a level is not offered.
@@ -132,14 +132,16 @@ class ForecastStream:
         return value is not None and (value < low or value > high)
 
     def band(self, level: int = 95) -> tuple[float, float]:
-        """The interval of a level that the newest forecast gives the next value; NaN before the first.
+        """The interval of a level that the newest forecast gives the next value.
+
+        It is NaN until more than three values, or a season of them, have shown what the series' scale is.
 
         Raises:
             SettingsError: a level is not offered.
         """
         if level not in LEVELS:
             raise SettingsError(f"level {level} is not offered; choose from {', '.join(map(str, LEVELS))}")
-        if self.forecast is None:
+        if self.forecast is None or self._observed <= max(FEWEST, self.models[0].scaling.seasons[0]):
             return math.nan, math.nan
         low = QUANTILES.index(round((100 - level) / 200, 3))
         return float(self.forecast[0, low]), float(self.forecast[0, len(QUANTILES) - 1 - low])
@@ -181,7 +183,7 @@ class ForecastStream:
         streams = self._numpy().streams
         for stream, state in zip(streams, states, strict=True):
             stream.state = state
-        self._begun = streams[0].observed > 0
+        self._observed = streams[0].observed
         for mine, other in zip(self.memory or (), memory or (), strict=True):
             mine[...] = other
         self.steps, self.forecast = steps, forecast
@@ -191,7 +193,7 @@ class ForecastStream:
     def read(self, start: Start) -> None:
         """Read a history: the newest part of it with forecasts, so that widths follow, and what is before without."""
         end = len(start.values_T)
-        self._begun = bool(np.isfinite(start.values_T).any())
+        self._observed = int(np.isfinite(start.values_T).sum())
         if self.manner.compiled is None and end >= AFTER:
             self._compile()
         counted = max(start.counted, end - COUNTED)

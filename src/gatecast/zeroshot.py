@@ -28,6 +28,7 @@ from gatecast.covariates import Floats
 from gatecast.errors import ModelFileError, SettingsError
 from gatecast.frames import forecast_table
 from gatecast.frequency import require_season_lengths
+from gatecast.manners import Estimator
 from gatecast.modelfile import Model, load_model
 from gatecast.panel import Panel, panel_from_frame
 from gatecast.predictor import CELLS, answer_at, predict_many
@@ -67,7 +68,7 @@ def shipped() -> tuple[Model, ...]:
     return tuple(replace(model, weights=runtime.with_dtype(model.weights, np.float32)) for model in found)
 
 
-class ZeroShot:
+class ZeroShot(Estimator):
     """A forecaster that is not trained: the shipped weights forecast any series at once.
 
     Args:
