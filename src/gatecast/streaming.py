@@ -79,6 +79,8 @@ class ForecastStream:
         self._observed = 0  # values that were not missing; before the first a forecast is NaN
         self.models, self.pace, self.manner, self.static = tuple(models), pace, manner, static
         self._columns = {role: [c for c in models[0].columns if c.role == role] for role in ("past", "known")}
+        self._reads = any(self._columns.values())
+        self._nothing = np.zeros(0), np.zeros((manner.horizon, 0))
         self.plan = plan_for(manner.horizon, models[0].direct_horizon, pace)
         self.memory = empty_memory(self.plan) if manner.adapt else None
         self._steps: Any = _NumpySteps(self.models, static, self.plan, self.memory)
@@ -108,8 +110,10 @@ class ForecastStream:
             DataError: a value is no number or absurd, or the future of a column known in advance is not given.
         """
         number = _number(value, "the value")
-        given_N = np.concatenate([self._cells("past", inputs), self._cells("known", known)])
-        ahead_HJ = self._future(future)
+        given_N, ahead_HJ = self._nothing
+        if self._reads or inputs or known or future:
+            given_N = np.concatenate([self._cells("past", inputs), self._cells("known", known)])
+            ahead_HJ = self._future(future)
         made_HQ: Floats = self._steps.update(number, given_N, ahead_HJ)
         self._observed += math.isfinite(number)
         if not self._observed:
