@@ -38,7 +38,17 @@ from gatecast.kernels import (
 )
 from gatecast.modelfile import Model
 from gatecast.runtime import OUTPUTS
-from gatecast.scaling import CANDIDATES, CHANNELS, FEATURES, KNOWN_FEATURES, Fixed, Floats, change_rate, question_from
+from gatecast.scaling import (
+    CANDIDATES,
+    CHANNELS,
+    FEATURES,
+    KNOWN_FEATURES,
+    PATH,
+    Fixed,
+    Floats,
+    change_rate,
+    question_from,
+)
 from gatecast.stream import StreamState
 
 ASKED_L = np.asarray(ASKED, np.float64)
@@ -115,6 +125,34 @@ def _say_and_follow(counts: bool, plan: Any, memory: Any, factors_KQ: Floats, ma
 
 
 @jit
+def _net(weights: Singles, shape: Any) -> Net:
+    """The arrays of ``_net_of``, out of the one they lie in: many arrays take long to hand over."""
+    m, layers, channels, units, steps, moving = shape
+    told, gates = 2 * units, 4 * units
+    sizes = (
+        channels * gates, (layers - 1) * units * gates, layers * units * gates, layers * gates, units * told,
+        moving * told, steps * told, told * units, units, units * OUTPUTS, OUTPUTS, units * PATH, PATH,
+    )  # fmt: skip
+    ends = np.cumsum(np.array(sizes)) * m
+    return Net(
+        weights[: ends[0]].reshape((m, channels, gates)),
+        weights[ends[0] : ends[1]].reshape((m, layers - 1, units, gates)),
+        weights[ends[1] : ends[2]].reshape((m, layers, units, gates)),
+        weights[ends[2] : ends[3]].reshape((m, layers, gates)),
+        weights[ends[3] : ends[4]].reshape((m, units, told)),
+        weights[ends[4] : ends[5]].reshape((m, moving, told)),
+        weights[ends[5] : ends[6]].reshape((m, steps, told)),
+        weights[ends[6] : ends[7]].reshape((m, told, units)),
+        weights[ends[7] : ends[8]].reshape((m, units)),
+        weights[ends[8] : ends[9]].reshape((m, units, OUTPUTS)),
+        weights[ends[9] : ends[10]].reshape((m, OUTPUTS)),
+        weights[ends[10] : ends[11]].reshape((m, units, PATH)),
+        weights[ends[11] : ends[12]].reshape((m, PATH)),
+        weights[ends[12] :].reshape((PATH, steps)),
+    )
+
+
+@jit
 def _read_network(net: Net, m: int, room: Room, h_LD: Singles, c_LD: Singles) -> None:
     """One step of one network's layers; see ``runtime.step``."""
     layers, units = h_LD.shape
@@ -134,7 +172,7 @@ def _read_network(net: Net, m: int, room: Room, h_LD: Singles, c_LD: Singles) ->
 
 
 @jit
-def advance(value: float, beside: Any, around: Any, state: Any, net: Net, room: Room, follow: Any) -> None:
+def advance(value: float, beside: Any, around: Any, state: Any, given: Any, room: Room, follow: Any) -> None:
     """Read one value and write the quantiles of the steps ahead, in original units, into ``room.made_KQ``.
 
     Args:
@@ -142,11 +180,13 @@ def advance(value: float, beside: Any, around: Any, state: Any, net: Net, room: 
         beside: past-only and known-future columns at this step, (N,), and those known of the steps ahead, (K, J).
         around: season lengths, constants, the static columns as channels, and how many columns are past-only.
         state: the arrays of ``StreamState``, but h and c are (M, L, D) in float32.
-        net: the networks.
+        given: the networks' weights in one array, their shape, factors on widths, and whether there are any.
         room: to work in.
         follow: whether to forecast at all, whether widths follow, and the plan and memory of that.
     """
     given_N, known_KJ = beside
+    weights, shape, widening_KQ, widened = given
+    net = _net(weights, shape)
     lengths_N, constants, static_G, past = around
     forecasts, follows, plan, memory = follow
     made_KQ = room.made_KQ
@@ -174,8 +214,8 @@ def advance(value: float, beside: Any, around: Any, state: Any, net: Net, room: 
         answer(net, m, h_D, room, made_KQ)
     made_KQ *= numbers[SCALE] / networks
     made_KQ += numbers[LEVEL]
-    if net.widened:
-        spread(made_KQ, net.widening_KQ)
+    if widened:
+        spread(made_KQ, widening_KQ)
     if follows:
         counts = numbers[AGE] > max(FEWEST, lengths_N[0])
         _say_and_follow(counts, plan, memory, room.factors_KQ, made_KQ)
@@ -201,7 +241,7 @@ class CompiledSteps:
         memory: Memory | None,
     ) -> None:
         scaling, widths, horizon = models[0].scaling, widths_of(models[0].columns), len(plan.between_KP)
-        self._net = _net_of(models, horizon)
+        self._given = _net_of(models, horizon)
         constants = [0.0, change_rate(scaling.seasons), 1.0, 1.0, 1.0]
         if isinstance(scaling, Fixed):
             constants = [1.0, constants[CHANGE_RATE], scaling.change, *scaling.season_changes, 1.0]
@@ -219,13 +259,13 @@ class CompiledSteps:
 
     def update(self, value: float, given_N: Floats, known_KJ: Floats) -> Floats:
         """Read a value and return the quantiles of the steps ahead, (K, Q)."""
-        advance(value, (given_N, known_KJ), self._around, self._state, self._net, self._room, (True, *self._follow))
+        advance(value, (given_N, known_KJ), self._around, self._state, self._given, self._room, (True, *self._follow))
         return self._room.made_KQ.copy()
 
     def read(self, value: float, given_N: Floats) -> None:
         """Read a value without forecasting."""
         beside = given_N, self._no_future
-        advance(value, beside, self._around, self._state, self._net, self._room, (False, *self._follow))
+        advance(value, beside, self._around, self._state, self._given, self._room, (False, *self._follow))
 
     @property
     def states(self) -> list[StreamState]:
@@ -256,8 +296,11 @@ def _room_for(model: Model, horizon: int) -> Room:
     )
 
 
-def _net_of(models: Sequence[Model], horizon: int) -> Net:
-    """The networks' weights side by side, and what the head is told of the steps ahead in every question."""
+def _net_of(models: Sequence[Model], horizon: int) -> tuple[Singles, tuple[int, ...], Floats, bool]:
+    """The networks' weights side by side, with what the head is told of the steps ahead in every question.
+
+    Returns one array with all of a ``Net``, its shape, the factors (K, Q) on widths, and whether there are any.
+    """
     steps_K, scaling = np.arange(1, horizon + 1), models[0].scaling
     nothing = np.full((1, horizon, CANDIDATES), np.nan)
     question = question_from(nothing, (np.zeros(1), np.ones(1)), steps_K, scaling.seasons)
@@ -276,7 +319,7 @@ def _net_of(models: Sequence[Model], horizon: int) -> Net:
         factors_KQ = widening_KQ[np.minimum(steps_K - 1, len(widening_KQ) - 1)].astype(np.float64)
     units = weights[0].units
     above = [[layer.input_CK for layer in each.layers[1:]] or np.zeros((0, units, 4 * units)) for each in weights]
-    return Net(
+    net = Net(
         side_by_side([each.layers[0].input_CK for each in weights]),
         side_by_side(above),
         side_by_side([[layer.hidden_DK for layer in each.layers] for each in weights]),
@@ -291,6 +334,7 @@ def _net_of(models: Sequence[Model], horizon: int) -> Net:
         side_by_side([head.path_DJ for head in heads]),
         side_by_side([head.path_bias_J for head in heads]),
         np.ascontiguousarray(question.path_KJ.T, np.float32),
-        factors_KQ,
-        widening_KQ is not None,
     )
+    channels, layers = net.input_MCG.shape[1], net.hidden_MLDG.shape[1]
+    shape = len(models), layers, channels, units, horizon, len(moving)
+    return np.concatenate([part.reshape(-1) for part in net]), shape, factors_KQ, widening_KQ is not None

@@ -86,8 +86,6 @@ class Net(NamedTuple):
     path_MDJ: Singles
     path_bias_MJ: Singles
     path_JK: Singles
-    widening_KQ: Floats  # ones where nothing is widened
-    widened: bool
 
 
 class Room(NamedTuple):
@@ -370,9 +368,9 @@ def ask(state: Any, known: Any, lengths_N: Any, room: Room) -> None:
             away = max(-FARTHEST, min(FARTHEST, away))
             found[place] = away if seen else math.nan
             if 1 <= place < 4:
-                row[place - 1], row[place + 2] = math.asinh(away), 1.0 if seen else 0.0
-            elif place >= 4:
-                row[place + 2] = math.asinh(away)
+                row[place + 2] = 1.0 if seen else 0.0
+            if place >= 1:
+                row[place - 1 if place < 4 else place + 2] = math.asinh(away) if away != 0 else 0.0
         for place in range(len(columns_J7)):
             then, at = known[k, place], 10 + 2 * place
             seen = math.isfinite(then)
