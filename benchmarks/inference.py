@@ -4,8 +4,8 @@
     OMP_NUM_THREADS=1 python benchmarks/inference.py --quick    # to see that it runs: few series, writes nothing
 
 10,000 series of 200 values, the quantiles of 24 steps after each.  gatecast: ``forecast_panel``, scaling and units
-included.  torch: the network alone, fed a step at a time as a stream feeds it, in batches, from inputs and questions that
-were made beforehand.  In turn, on one thread; the forecasts of the two are compared.
+included.  torch: the network alone, fed a step at a time, in batches, from inputs and questions that were made
+beforehand.  In turn, on one thread; the forecasts of the two are compared.
 """
 
 from __future__ import annotations

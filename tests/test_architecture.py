@@ -99,6 +99,8 @@ def loaded_after(*statements):
         ("from gatecast.cli import app", "app(['datasets'], standalone_mode=False)"),
         ("from gatecast.cli import app", "app(['check', 'co2'], standalone_mode=False)"),
         ("import gatecast.predictor, gatecast.sources, gatecast.tables",),
+        ("import gatecast", "gatecast.open_stream([1.0, 2.0, 3.0, 4.0, 5.0]).update(6.0)"),
+        ("from gatecast import stream_command as c", "c.answer_lines(['1', '2'], c.Asked(), len, len)"),
     ],
 )
 def test_light_things_load_nothing_heavy(statements):

@@ -28,7 +28,9 @@ every_given = pytest.mark.parametrize("given", GIVEN, ids=lambda given: type(giv
 def test_a_constructor_keeps_its_settings_and_does_nothing_else(kind):
     made = kind()
     names = list(inspect.signature(kind).parameters)
-    assert vars(made) == made.get_params() == {name: p.default for name, p in inspect.signature(kind).parameters.items()}
+    assert (
+        vars(made) == made.get_params() == {name: p.default for name, p in inspect.signature(kind).parameters.items()}
+    )
     for name in names:
         sentinel = object()
         assert kind(**{name: sentinel}).get_params()[name] is sentinel

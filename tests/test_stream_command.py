@@ -9,11 +9,19 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from dataclasses import replace
 
 import pytest
 
+from gatecast.config import NetworkConfig, RunConfig
+from gatecast.covariates import Column, Widths
 from gatecast.errors import DataError, SettingsError
+from gatecast.modelfile import Model, save_model
+from gatecast.network import Network, export
+from gatecast.runtime import weights_from_arrays
+from gatecast.scaling import Running
 from gatecast.stream_command import Asked, answer_lines
+from gatecast.streams import open_stream
 from gatecast.zeroshot import ZeroShot
 
 COMMAND = [sys.executable, "-m", "gatecast", "stream"]
@@ -169,6 +177,25 @@ def test_a_bad_line_ends_it_with_the_code_of_bad_data():
         "gatecast: line 2: 'x' is no number; leave it empty where a value is missing "
         "(--skip-bad leaves such lines out)\n"
     )
+
+
+def test_a_model_file_streams_with_its_inputs(tmp_path):
+    columns = (Column("wind", "past"),)
+    arrays = export(Network(NetworkConfig(units=4), Widths(past=1)))
+    model = Model(weights_from_arrays(arrays), Running((7,)), RunConfig(), columns=columns)
+    save_model(model, tmp_path / "m.safetensors")
+    asked = {"model": str(tmp_path / "m.safetensors"), "compiled": False}
+    made = rows(answered(["wind,load", *(f"{t % 3},{value}" for t, value in enumerate(VALUES)), ",12"], **asked)[0])
+    stream = open_stream(None, tmp_path / "m.safetensors", horizon=1, compiled=False)
+    for t, value in enumerate(VALUES):
+        stream.update(value, inputs={"wind": t % 3})
+    assert float(made[-1]["LSTM"]) == pytest.approx(stream.update(12.0)[0, 6], rel=1e-5)
+    with pytest.raises(SettingsError, match="a trained model has its season"):
+        answered([], season_length=(7,), **asked)
+    ahead = weights_from_arrays(export(Network(NetworkConfig(units=4), Widths(known=1))))
+    save_model(replace(model, weights=ahead, columns=(Column("price", "known"),)), tmp_path / "m.safetensors")
+    with pytest.raises(SettingsError, match="the model reads price in advance, which lines cannot give"):
+        answered([], **asked)
 
 
 def test_a_history_comes_before_the_first_line(tmp_path):
