@@ -2,7 +2,7 @@
 # make test   lint, types and all tests
 # make check  lint, format and types only
 # make bench  speed and accuracy beside the classic recipe
-# make peers  environments of the libraries that benchmarks/backtest.py and accuracy.py stand beside
+# make peers  environments of the libraries that the benchmarks stand beside, and of sktime for its checks
 
 PYTHON ?= python3
 PIP = .venv/bin/pip install --quiet --disable-pip-version-check
@@ -40,11 +40,12 @@ bench: setup
 peers: setup
 	mkdir -p .peers
 	grep '^torch==' constraints.txt > .peers/torch.txt
-	for name in darts neuralforecast; do \
+	for name in darts neuralforecast sktime; do \
 		test -x .peers/$$name/bin/python || $(PYTHON) -m venv .peers/$$name || exit 1; \
 	done
 	.peers/darts/bin/pip $(PEERING) darts pytorch-lightning
 	.peers/neuralforecast/bin/pip $(PEERING) neuralforecast
+	.peers/sktime/bin/pip install --quiet --disable-pip-version-check --editable '.[sktime]'
 
 figures: setup
 	$(RUN) docs/course/figures.py

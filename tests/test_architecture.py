@@ -27,6 +27,7 @@ LADDER = [
         "limits",
         "variants",
         "sealed",
+        "manners",
     },
     {
         "conformal",
@@ -46,7 +47,7 @@ LADDER = [
         "checkpoint",
     },
     {"adaptive", "columns", "coverage", "reading_of_times", "bulk"},
-    {"reading", "rows", "folder", "leakage"},
+    {"reading", "rows", "folder", "leakage", "following"},
     {"panel", "judgement"},
     {"frames"},
     {
@@ -79,10 +80,24 @@ LADDER = [
         "show",
         "tracing",
     },
-    {"jobs", "adapters", "cards", "predictor", "mending_of_rows", "mending_of_text", "mending_of_values", "drills"},
-    {"mending", "rolling", "widening", "zeroshot"},
-    {"fitting", "opening", "scoring", "streaming", "budget", "picks"},
-    {"forecaster", "wave", "combination"},
+    {
+        "jobs",
+        "adapters",
+        "cards",
+        "predictor",
+        "mending_of_rows",
+        "mending_of_text",
+        "mending_of_values",
+        "drills",
+        "kernels",
+        "statefiles",
+        "export",
+    },
+    {"mending", "rolling", "widening", "compiled", "streaming"},
+    {"zeroshot"},
+    {"fitting", "opening", "scoring", "budget", "picks", "server_streams"},
+    {"streams"},
+    {"forecaster", "wave", "combination", "stream_command", "sktime_adapter"},
     {"run", "panel_run", "doctor", "forecasts", "judging", "charts_parts", "inside"},
     {"explain", "evidence", "charts_errors", "tasks_light", "lab_results", "space"},
     {"console", "charts", "charts_panel", "tasks_backtest", "lab_charts", "lab_console", "tuning"},
@@ -96,7 +111,7 @@ LADDER = [
 ]
 ROW = {module: row for row, modules in enumerate(LADDER) for module in modules}
 WEB = ("fastapi", "uvicorn", "prometheus_client")
-HEAVY = ("torch", "pandas", "polars", "scipy", "statsmodels", "statsforecast", "arch", "altair", *WEB)
+HEAVY = ("torch", "numba", "pandas", "polars", "scipy", "statsmodels", "statsforecast", "arch", "altair", *WEB)
 MODULES = sorted(path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__"))
 
 
@@ -145,6 +160,8 @@ def loaded_after(*statements):
         ("from gatecast.cli import app", "app(['datasets'], standalone_mode=False)"),
         ("from gatecast.cli import app", "app(['check', 'co2'], standalone_mode=False)"),
         ("import gatecast.predictor, gatecast.sources, gatecast.tables",),
+        ("import gatecast", "gatecast.open_stream([1.0, 2.0, 3.0, 4.0, 5.0]).update(6.0)"),
+        ("from gatecast import stream_command as c", "c.answer_lines(['1', '2'], c.Asked(), len, len)"),
     ],
 )
 def test_light_things_load_nothing_heavy(statements):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from gatecast.report import write_inside
     from gatecast.sources import load
     from gatecast.stream import Stream
+    from gatecast.streaming import ForecastStream
+    from gatecast.streams import open_stream, resume_stream
     from gatecast.tracing import Mute, Pin, Trace, trace
     from gatecast.tuning import tune
     from gatecast.windows import split_steps
@@ -31,6 +33,7 @@ _HOMES = {
     "Combination": "combination",
     "DataConfig": "config",
     "Finding": "doctor",
+    "ForecastStream": "streaming",
     "GatecastError": "errors",
     "LSTMForecaster": "forecaster",
     "Model": "modelfile",
@@ -49,6 +52,8 @@ _HOMES = {
     "load": "sources",
     "load_model": "modelfile",
     "mend": "mending",
+    "open_stream": "streams",
+    "resume_stream": "streams",
     "split_steps": "windows",
     "tune": "tuning",
     "trace": "tracing",
@@ -60,6 +65,7 @@ __all__ = [
     "Combination",
     "DataConfig",
     "Finding",
+    "ForecastStream",
     "GatecastError",
     "LSTMForecaster",
     "Model",
@@ -78,6 +84,8 @@ __all__ = [
     "load",
     "load_model",
     "mend",
+    "open_stream",
+    "resume_stream",
     "split_steps",
     "trace",
     "tune",

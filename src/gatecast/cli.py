@@ -612,6 +612,61 @@ def inside(  # noqa: PLR0913, PLR0917 (one parameter per option)
         typer.echo(f"Page: {out}")
 
 
+@app.command()
+def stream(  # noqa: PLR0913, PLR0917 (one parameter per option)
+    model: Annotated[
+        str | None, typer.Option(help="a model file written by gatecast run; without it the shipped weights forecast")
+    ] = None,
+    horizon: Annotated[int, typer.Option(help="steps ahead of every forecast")] = 1,
+    level: Annotated[
+        list[int] | None,
+        typer.Option(help="interval level in percent: 20, 40, 60, 80, 90 or 95; may be given again (80 and 95)"),
+    ] = None,
+    anomaly: Annotated[int, typer.Option(help="flag a value outside the interval of this level")] = 95,
+    target: Target = None,
+    history: Annotated[str | None, typer.Option(help="a table to read before the first line")] = None,
+    season_length: Season = None,
+    state: Annotated[
+        str | None, typer.Option(help="a file to go on from, if it is there, and to leave the stream's state in")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="leave lines out that are no values, and say so")
+    ] = False,
+    compiled: Annotated[
+        bool | None,
+        typer.Option("--compiled/--no-compiled", help="compile the step at once or never, not after 1,000 values"),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print a JSON object for each line")] = False,
+) -> None:
+    """Read values from standard input and answer each with a forecast, at once; say which fall outside their band."""
+    with _plain_errors():
+        from gatecast.stream_command import Asked, answer_input
+
+        seasons = tuple(season_length) if season_length else None
+        levels = tuple(level) if level else (80, 95)
+        asked = Asked(model, horizon, levels, anomaly, target, history, seasons, state, skip_bad, as_json, compiled)
+        if answer_input(asked):
+            raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def export(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="a model file written by gatecast run")],
+    to: Annotated[str, typer.Option(help="the format: onnx")] = "onnx",
+    out: Annotated[Path | None, typer.Option(help="the file to write, instead of FILE with another ending")] = None,
+) -> None:
+    """Write a trained model for another runtime; docs/export.md says what the graph takes and gives."""
+    with _plain_errors():
+        from gatecast.export import export_onnx
+        from gatecast.modelfile import load_model
+
+        if to != "onnx":
+            raise SettingsError(f"--to: {to!r} is not offered; choose onnx")
+        path = out or file.with_suffix(".onnx")
+        export_onnx(load_model(file), path)
+        typer.echo(path)
+
+
 def forecast_and_show(settings: RunConfig, *, out: Path | None = None, as_json: bool = False) -> None:
     """Make a forecast and print or write it; warnings go to standard error."""
     import warnings

@@ -31,6 +31,7 @@ from gatecast.fitting import (
 )
 from gatecast.frames import forecast_table
 from gatecast.future import read_future
+from gatecast.manners import Estimator
 from gatecast.modelfile import Model, load_model, save_model
 from gatecast.notebook import shown
 from gatecast.panel import Panel, panel_from_frame
@@ -39,6 +40,8 @@ from gatecast.predictor import WHAT_IF, as_arrays, change_future, forecast_panel
 from gatecast.scaling import Floats
 from gatecast.seasons import found_season
 from gatecast.store import open_store
+from gatecast.streaming import HORIZON, ForecastStream, Manner
+from gatecast.streams import resume_stream, stream_over
 from gatecast.supply import MemoryPlanes, Planes
 from gatecast.tracing import Mute, Pin, Trace, arrays_of, one_series, trace
 from gatecast.training import Progress
@@ -47,7 +50,7 @@ from gatecast.zeroshot import shipped
 __all__ = ["About", "Fitted", "LSTMForecaster", "card_of", "data_of", "learn_columns"]
 
 
-class LSTMForecaster:
+class LSTMForecaster(Estimator):
     """An LSTM trained on the table it is given.
 
     Args:
@@ -375,6 +378,35 @@ class LSTMForecaster:
             )
         values, more = arrays_of(one_series(panel, series), self.model_)
         return trace(self.model_, values, more, pins=pins, mutes=mutes, since=since)
+
+    def stream(
+        self, history: Any = None, *, horizon: int = HORIZON, adapt: bool = True, compiled: bool | None = None
+    ) -> ForecastStream:
+        """Return a stream that goes on where a history ends: ``stream.update(value)`` gives the next forecast.
+
+        Args:
+            history: one series with the columns the model reads, as a table or a panel, or its numbers; None takes the
+                series that was fitted, or begins before the first value where a model was loaded.
+            horizon: steps ahead of every forecast.
+            adapt: let widths follow what comes of forecasts of values that the training did not see.
+            compiled: compile the step at once, or never; None compiles after 1,000 values.
+
+        Raises:
+            SettingsError: there is no model yet, the history holds several series, or a setting cannot work.
+            DataError: the history lacks a column or cannot be forecast as it is.
+        """
+        model = self._model("stream")
+        given = getattr(self, "_panel", None) if history is None else history
+        return stream_over(model, given, Manner(horizon, adapt, compiled))
+
+    def load_stream(self, path: str | Path, *, compiled: bool | None = None) -> ForecastStream:
+        """Return the stream that was saved with ``ForecastStream.save``, over this model.
+
+        Raises:
+            SettingsError: there is no model yet.
+            ModelFileError: the file is missing, damaged, foreign, newer, or of a stream over another model.
+        """
+        return resume_stream(path, self._model("load_stream"), compiled=compiled)
 
     def save(self, path: str | Path) -> None:
         """Write the model to one file; ``gatecast forecast DATA --model FILE`` reads it."""

@@ -33,6 +33,7 @@ from gatecast.predictor import (
     unlike_training,
 )
 from gatecast.seasons import seasons_in_words
+from gatecast.streaming import unseen_steps
 from gatecast.supply import MemoryPlanes, read_planes
 from gatecast.tablefiles import read_table
 from gatecast.zeroshot import NAME, ZeroShot
@@ -149,19 +150,6 @@ def _zero_shot(
                 "looking, and their intervals are checked less"
             )
     return forecast_table(opened.panel, {NAME: forecaster.forecast_panel(opened.panel, horizon)}, level, opened.like)
-
-
-def unseen_steps(model: Model, panel: Panel) -> NDArray[np.int64]:
-    """Return how many steps at the end of each series are later than all that the model was trained on, (S,).
-
-    A model file says when its data ended; of one that does not say, nothing is known to be later.
-    """
-    last = model.card.get("data", {}).get("last")
-    try:
-        later = np.zeros(len(panel.times), bool) if last is None else panel.times > np.array(last, panel.times.dtype)
-    except ValueError:  # its data had times of another kind
-        later = np.zeros(len(panel.times), bool)
-    return np.add.reduceat(later, panel.offsets[:-1], dtype=np.int64)
 
 
 def past_factors(model: Model, panel: Panel, horizon: int) -> NDArray[np.float64]:

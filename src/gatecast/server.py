@@ -36,7 +36,7 @@ from gatecast.errors import GatecastError
 from gatecast.guard import App, Door, Guard, Message, Receive, Scope, Send
 from gatecast.jobs import FILES, Jobs
 from gatecast.limits import Limits, Refusal, refusal_of
-from gatecast.streaming import Streams
+from gatecast.server_streams import Streams
 from gatecast.uploads import Uploads, make_folder, plain_name
 from gatecast.workers import Pool
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
 from gatecast import runtime
+from gatecast.cell import State
 from gatecast.covariates import widths_of
 from gatecast.errors import SettingsError
 from gatecast.modelfile import Model
@@ -32,6 +34,24 @@ from gatecast.scaling import (
     question_from,
 )
 
+MEANS = ("_size", "_short", "_long", "_fast", "_slow", "_smooth", "_rise", "_season_rise")
+PLAIN = ("_step", "_age", "_gap", "_has_season", "_level", "_scale", "_before", "_last")  # before them in the state
+
+
+class StreamState(NamedTuple):
+    """All that a stream knows, as arrays: what is saved, and what a compiled step works on.
+
+    Key: N seasons, P all their steps, one season after the other, L layer, D hidden unit.
+    """
+
+    numbers: Floats  # PLAIN, then what is left of the start, sum and value of each of MEANS
+    seasons_N3: Floats  # sum and count since the season began, and the middle
+    phases_5P: Floats  # of each phase the value as it came, the newest, the usual, and the usual's sum and start
+    whole_2P: Floats  # sums and counts of the season before, from each phase to its end; one step more a season
+    columns_N7: Floats  # past-only and known-future: mean as above, spread as above, value before
+    h_LD: Floats
+    c_LD: Floats
+
 
 class _Mean:
     """A bias-corrected exponential mean."""
@@ -45,6 +65,14 @@ class _Mean:
         self._keep *= 1 - self._rate
         self._sum += self._rate * (x - self._sum)
         self.value = self._sum / (1 - self._keep)
+
+    @property
+    def state(self) -> tuple[float, float, float]:
+        return self._keep, self._sum, self.value
+
+    @state.setter
+    def state(self, state: tuple[float, float, float]) -> None:
+        self._keep, self._sum, self.value = state
 
 
 class _Season:
@@ -86,6 +114,18 @@ class _Season:
         seen = np.isfinite(self.raw)
         self._whole[:, -2::-1] = np.cumsum([np.where(seen, self.raw, 0.0)[::-1], seen[::-1]], axis=1)
         self._sum, self._count = 0.0, 0
+
+    @property
+    def state(self) -> tuple[Floats, Floats, Floats]:
+        """Rows of ``seasons_N3``, ``phases_5P`` and ``whole_2P``."""
+        phases = np.stack([self.raw, self.newest, self.usual, self._sums, self._keep])
+        return np.array([self._sum, self._count, self.middle]), phases, self._whole.copy()
+
+    @state.setter
+    def state(self, state: tuple[Floats, Floats, Floats]) -> None:
+        numbers, phases, self._whole = state
+        self._sum, self._count, self.middle = float(numbers[0]), int(numbers[1]), float(numbers[2])
+        self.raw, self.newest, self.usual, self._sums, self._keep = phases
 
 
 class _Further:
@@ -157,6 +197,11 @@ class Stream:
         x_BC = np.asarray(x, np.float32)[None].astype(np.float64)
         self._h_ND, self._states = runtime.step(self._model.weights, x_BC, self._states)
 
+    @property
+    def observed(self) -> int:
+        """How many values it has read that were not missing."""
+        return self._age
+
     def forecast(self, horizon: int, known_HJ: Floats | None = None) -> Floats:
         """Quantiles of the next steps, (horizon, Q), in original units.
 
@@ -191,6 +236,46 @@ class Stream:
             if isinstance(part, (_Mean, list)):  # what is updated in place
                 setattr(other, name, copy.deepcopy(part))
         return other
+
+    @property
+    def state(self) -> StreamState:
+        """All that it knows, in arrays of its own."""
+        plain = [float(getattr(self, name)) for name in PLAIN]
+        means = [number for name in MEANS for number in getattr(self, name).state]
+        seasons = [season.state for season in self._seasons]
+        columns = [(*each.mean.state, *each.spread.state, each.before) for each in (*self._past, *self._known)]
+        return StreamState(
+            np.array([*plain, *means]),
+            np.array([numbers for numbers, _, _ in seasons]),
+            np.concatenate([phases for _, phases, _ in seasons], axis=1),
+            np.concatenate([whole for _, _, whole in seasons], axis=1),
+            np.array(columns).reshape(-1, 7),
+            np.array([state.h_BD[0] for state in self._states], np.float64),
+            np.array([state.c_BD[0] for state in self._states], np.float64),
+        )
+
+    @state.setter
+    def state(self, state: StreamState) -> None:
+        """Go on from a state of a stream of the same model."""
+        for name, number in zip(PLAIN, state.numbers.tolist(), strict=False):
+            setattr(self, name, int(number) if name in ("_step", "_age", "_gap") else number)
+        self._has_season = bool(self._has_season)
+        for name, three in zip(MEANS, state.numbers[len(PLAIN) :].reshape(-1, 3).tolist(), strict=True):
+            getattr(self, name).state = tuple(three)
+        for season, numbers, (phases, whole) in zip(self._seasons, state.seasons_N3, self._cut(state), strict=True):
+            season.state = numbers, phases, whole
+        for reader, numbers in zip((*self._past, *self._known), state.columns_N7.tolist(), strict=True):
+            reader.mean.state, reader.spread.state, reader.before = tuple(numbers[:3]), tuple(numbers[3:6]), numbers[6]
+        self._states = [State(h_D[None], c_D[None]) for h_D, c_D in zip(state.h_LD, state.c_LD, strict=True)]
+        self._h_ND = np.sum([each.h_BD for each in self._states], axis=0)
+
+    def _cut(self, state: StreamState) -> Iterator[tuple[Floats, Floats]]:
+        """Each season's part of the phases and of the sums of the season before."""
+        begin = 0
+        for place, season in enumerate(self._seasons):
+            end = begin + season.length
+            yield state.phases_5P[:, begin:end].copy(), state.whole_2P[:, begin + place : end + place + 1].copy()
+            begin = end
 
     def _forecast(self, known_KJ: Floats) -> Floats:
         """Quantiles (1, K, Q) of the next K steps as the head says them, in original units."""

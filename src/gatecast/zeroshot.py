@@ -27,12 +27,15 @@ from gatecast.config import QUANTILES, TrainingConfig
 from gatecast.covariates import Floats
 from gatecast.errors import ModelFileError, SettingsError
 from gatecast.frames import forecast_table
+from gatecast.frequency import require_season_lengths
+from gatecast.manners import Estimator
 from gatecast.modelfile import Model, load_model
 from gatecast.notebook import shown
 from gatecast.panel import Panel, panel_from_frame
 from gatecast.predictor import CELLS, answer_at, predict_many
 from gatecast.scaling import Running, scale_series
 from gatecast.seasons import seasons_of
+from gatecast.streaming import HORIZON, ForecastStream, Manner, load_stream, start_from
 from gatecast.tracing import Mute, Pin, Trace, arrays_of, one_series, trace
 from gatecast.windows import pad_left
 
@@ -67,7 +70,7 @@ def shipped() -> tuple[Model, ...]:
     return tuple(replace(model, weights=runtime.with_dtype(model.weights, np.float32)) for model in found)
 
 
-class ZeroShot:
+class ZeroShot(Estimator):
     """A forecaster that is not trained: the shipped weights forecast any series at once.
 
     Args:
@@ -244,6 +247,44 @@ class ZeroShot:
         if not 0 <= member < len(members):
             raise SettingsError(f"there is no member {member}; the ensemble has members 0 to {len(members) - 1}")
         return members[member]
+
+    def stream(
+        self, history: Any = None, *, horizon: int = HORIZON, adapt: bool = True, compiled: bool | None = None
+    ) -> ForecastStream:
+        """Return a stream that goes on where a history ends: ``stream.update(value)`` gives the next forecast.
+
+        The season is the one of the history, or what ``season_length`` says; from nothing and without it there is none.
+
+        Args:
+            history: one series, as a table, a panel or numbers; None takes what was given to ``fit``, or nothing.
+            horizon: steps ahead of every forecast.
+            adapt: let widths follow what comes of earlier forecasts, those at the history's newest steps included.
+            compiled: compile the step at once, or never; None compiles after 1,000 values.
+
+        Raises:
+            SettingsError: the history holds several series, or a setting cannot work.
+            DataError: the history cannot be forecast as it is.
+        """
+        given = getattr(self, "_panel", None) if history is None else history
+        panel = given if given is None or isinstance(given, Panel) else panel_from_frame(given)
+        if panel is None:
+            seasons = self.season_length or (1,)
+            require_season_lengths(seasons)
+        else:
+            seasons = next(seasons for seasons, _ in seasons_of(panel, self.season_length))
+        members = self._members(seasons)
+        start = start_from(members[0], panel)
+        stream = ForecastStream(members, self.name, ALONE, Manner(horizon, adapt, compiled), start.static_G)
+        stream.read(start)
+        return stream
+
+    def load_stream(self, path: str | Path, *, compiled: bool | None = None) -> ForecastStream:
+        """Return the stream that was saved with ``ForecastStream.save``, over these weights.
+
+        Raises:
+            ModelFileError: the file is missing, damaged, foreign, newer, or of a stream over other weights.
+        """
+        return load_stream(path, self._members((1,)), self.name, ALONE, compiled)
 
     def _members(self, seasons: tuple[int, ...]) -> tuple[Model, ...]:
         given = shipped() if self.weights is None else tuple(load_model(Path(path)) for path in self.weights)
