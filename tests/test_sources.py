@@ -162,7 +162,7 @@ def test_a_csv_is_read_with_its_missing_values(write):
 @pytest.mark.parametrize(
     ("name", "content"),
     [
-        ("a.csv.gz", gzip.compress(CSV.encode())),
+        ("a.csv.gz", gzip.compress(CSV.encode(), mtime=0)),
         ("a.txt", CSV),
         ("a", CSV.replace(",", ";")),
         ("a.tsv", CSV.replace(",", "\t")),
@@ -251,8 +251,8 @@ def test_what_is_no_file_or_a_damaged_one_says_so(write, tmp_path):
     refused(write(b"PAR1 and then nothing", "a.parquet"), "is a damaged Parquet file")
     refused(write(CSV, "b.parquet"), "is called Parquet but is not")
     refused(write(b"", "c.parquet"), "is empty")
-    refused(write(gzip.compress(CSV.encode())[:-12], "d.csv.gz"), "is a damaged gzip file")
-    refused(write(gzip.compress(b""), "e.csv.gz"), "is empty")
+    refused(write(gzip.compress(CSV.encode(), mtime=0)[:-12], "d.csv.gz"), "is a damaged gzip file")
+    refused(write(gzip.compress(b"", mtime=0), "e.csv.gz"), "is empty")
 
 
 # ------------------------------------------------------------------------------------------- zip
@@ -278,7 +278,7 @@ def parquet(**columns):
         {"sales.csv": CSV},
         {"sales.txt": CSV},
         {"data/Sales.CSV": CSV, "README.txt": "about", "__MACOSX/data/._Sales.CSV": "x", "data/": ""},
-        {"sales.csv.gz": gzip.compress(CSV.encode())},
+        {"sales.csv.gz": gzip.compress(CSV.encode(), mtime=0)},
         {"a.parquet": parquet(ds=["2020-01-30", "2020-01-31", "2020-02-01", "2020-02-02"], y=[10, 20, None, 40.5])},
     ],
 )
@@ -424,7 +424,7 @@ def pipe(monkeypatch):
     "content",
     [
         CSV.encode(),
-        gzip.compress(CSV.encode()),
+        gzip.compress(CSV.encode(), mtime=0),
         zipped(**{"sales.csv": CSV}),
         parquet(ds=["2020-01-30", "2020-01-31", "2020-02-01", "2020-02-02"], y=[10, 20, None, 40.5]),
     ],
