@@ -90,6 +90,7 @@ def make_outcome(
     forecaster.model_ = Model(_weights(rng), Fixed() if wave else Running(), config)
     trained = Trained({}, 1.0, history, 0 if untrained else 60, 60, 0 if untrained else 57, False, False)
     forecaster.fitted_ = Fitted(trained, {}, split.training, split.validation - split.training)
+    forecaster.picked_ = "what was picked"
     cycles = {"10": 0.012, "100": -0.25}
     return Outcome(
         source=source,

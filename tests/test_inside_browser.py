@@ -69,6 +69,7 @@ class Opened:
         self.requests: list[str] = []
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         self.page: Page = context.new_page()
+        self.page.set_default_timeout(180_000)  # a busy machine
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("console", lambda message: self.problems.append(message.text))
         self.page.on("request", lambda request: self.requests.append(request.url))

@@ -341,6 +341,7 @@ def test_the_page_draws_every_chart_and_fits_laptop_and_phone(outcome, tmp_path)
         browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
         for width in (1280, 390):
             page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
+            page.set_default_timeout(180_000)  # a busy machine
             page.on("pageerror", lambda error: problems.append(str(error)))
             page.on("console", lambda message: problems.append(message.text))
             page.on(

@@ -234,6 +234,7 @@ def test_uploads_lie_in_the_data_folder_under_names_of_the_server_and_the_newest
         refused(server.client.delete(f"/v1/uploads/{kept[1]['id']}"), 404, "not_found")
 
 
+@pytest.mark.slow
 def test_what_takes_too_long_is_stopped_and_the_next_request_is_answered(tmp_path):
     many = {"unique_id": [str(k % 2000) for k in range(20_000)], "ds": [k // 2000 for k in range(20_000)]}
     with served(tmp_path, Limits(seconds=1.5)) as server:

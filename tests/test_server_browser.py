@@ -49,6 +49,7 @@ class Seen:
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
         context.set_default_timeout(LONG)
         self.page: Page = context.new_page()
+        self.page.set_default_timeout(180_000)  # a busy machine
         self.page.on("pageerror", lambda error: self.problems.append(str(error)))
         self.page.on("console", lambda message: self.problems.append(message.text))
         self.page.on("dialog", lambda dialog: (self.problems.append(dialog.message), dialog.dismiss()))

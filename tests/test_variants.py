@@ -8,7 +8,6 @@ import pandas as pd
 import pytest
 import torch
 from safetensors import safe_open
-from safetensors.numpy import save_file
 from typer.testing import CliRunner
 
 from gatecast import cli
@@ -22,6 +21,7 @@ from gatecast.recurrent import unroll
 from gatecast.runtime import read, start, weights_from_arrays
 from gatecast.runtime import step as runtime_step
 from gatecast.scaling import CHANNELS
+from gatecast.sealed import seal
 from gatecast.stream import Stream
 from gatecast.variants import CELLS, step
 
@@ -210,7 +210,7 @@ def test_a_file_whose_settings_name_another_cell_is_refused(tmp_path):
         header, arrays = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     config = json.loads(header["config"])
     config["network"]["cell"] = "coupled"
-    save_file(arrays, path, header | {"config": json.dumps(config)})
+    path.write_bytes(seal(arrays, header | {"config": json.dumps(config)}))
     with pytest.raises(ModelFileError, match="of the cell 'gru' and its settings name 'coupled'"):
         load_model(path)
 

@@ -127,9 +127,17 @@ class Store:
 
     def card(self) -> dict[str, Any]:
         """Return what a model file says of its data: fingerprint, dates and range."""
-        digest = hashlib.sha256()
+        digest, known = hashlib.sha256(), np.zeros(len(self), np.int64)
+        counts = {"zeros": known.copy(), "negative": known.copy(), "missing": known.copy()}
         for begin, end in self._chunks():
-            digest.update(self._numbers(None, begin, end).tobytes())
+            values = self._numbers(None, begin, end)
+            digest.update(values.tobytes())
+            rows = np.searchsorted(self.offsets, np.arange(begin, end), "right") - 1
+            finds = {"zeros": values == 0, "negative": values < 0, "missing": np.isnan(values)}
+            for name, found in finds.items():
+                counts[name] += np.bincount(rows[found], minlength=len(self))
+            known += np.bincount(rows[np.isfinite(values)], minlength=len(self))
+        among = {"missing": self.lengths}
         return {
             "series": len(self),
             "steps": int(self.offsets[-1]),
@@ -138,6 +146,7 @@ class Store:
             "frequency": self.frequency.name,
             "lowest": self._taken.lowest,
             "highest": self._taken.highest,
+            **{n: round(float((c / among.get(n, np.maximum(known, 1))).max()), 4) for n, c in counts.items()},
             "fingerprint": digest.hexdigest()[:16],
         }
 
