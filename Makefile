@@ -29,10 +29,10 @@ check: setup
 	.venv/bin/mypy
 
 test: check
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto -m 'not slow'
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile -m 'not slow'
 
 test-long: check
-	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto
+	OMP_NUM_THREADS=1 $(RUN) -m pytest -n auto --dist loadfile
 
 bench: setup
 	$(RUN) benchmarks/course.py

@@ -100,7 +100,9 @@ ALL = {
 
 
 @pytest.mark.parametrize("refit", [False, 2])
-@pytest.mark.parametrize("name", ALL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name == "Combination" else []) for name in ALL]
+)
 def test_values_after_an_origin_change_no_forecast_made_there(name, refit):
     def said(columns):
         plan = {"horizon": 3, "origins": 4, "step": 4, "gap": 1, "refit": refit, "window": 60}

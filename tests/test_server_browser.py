@@ -106,6 +106,7 @@ def test_the_horizon_is_chosen_and_the_chart_is_read_by_keyboard(seen):
     page.keyboard.press("Home")
     assert f" {HOSTILE} " in page.locator("#chart .readout").inner_text().replace("·", " ")
     page.locator("#chart summary").press("Enter")
+    page.locator("#chart tbody tr").nth(46).wait_for()
     assert page.locator("#chart tbody tr").count() == 47
 
 

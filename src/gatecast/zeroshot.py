@@ -46,6 +46,7 @@ CONTEXT = 4096  # newest steps that are read; older ones no longer move a foreca
 ALONE, TOGETHER, BESIDE = Pace(200, 20), Pace(200, 20), Pace(200, 60)  # of one series, of a panel, of a series in it
 FEWEST = 5  # series of a panel that say together how wide intervals should be
 SAMPLED = 256  # of them that are asked
+MOST_CHECKED = 600  # past origins of a series that are checked
 
 
 class _Past(NamedTuple):
@@ -371,13 +372,14 @@ def _from_origins(
 def _read(members: Sequence[Model], values_ST: Floats, now_O: Indices, horizon: int) -> tuple[_Past, Floats]:
     """Read series once: what is said at past origins, and at those asked for, (S, O, H, Q), as the network says it.
 
-    Past origins are a good third of a season apart, so that every phase comes, from where a series' scale is known.
+    Past origins are a good third of a season apart, so that every phase comes, from where a series' scale is known; in
+    a long series further, so that they are not too many.
     """
     series, steps = values_ST.shape
     seasons = members[0].scaling.seasons
     seen_ST = np.isfinite(values_ST)
     first_S = np.where(seen_ST.any(1), np.argmax(seen_ST, axis=1), steps) + max(3, seasons[0])
-    apart = seasons[0] // 3 + 1
+    apart = max(seasons[0] // 3 + 1, -(-steps // MOST_CHECKED))
     count = max(0, -(-(steps - 1 - int(first_S.min(initial=steps))) // apart))
     origins_SG = first_S[:, None] + apart * np.arange(count)
     real_SG = origins_SG < steps - 1
