@@ -1,12 +1,12 @@
 """Fine-tuning beside zero-shot forecasts and training from nothing, on panels of 1, 10, 100 and 1,000 series.
 
-    .venv/bin/python benchmarks/finetune.py            some twenty minutes of one core; writes results/finetune.json
+    .venv/bin/python benchmarks/finetune.py            some ten minutes of one core; writes results/finetune.json
     .venv/bin/python benchmarks/finetune.py --quick    two sizes, few panels; writes nothing
 
 The last horizon of the training parts of M3 and Tourism, monthly, is forecast; their test parts are not read.  Of each
 size some panels are drawn by chance, and all their series are scored together, see ``accuracy``.  "From nothing" is
-``LSTMForecaster.fit`` as it is, and "in the same time" with as many updates as fine-tuning left it time for.  Seconds
-are those of the processor, on one thread, for learning alone.
+``LSTMForecaster.fit`` with ``start = "nothing"``, and "in the same time" with as many updates as fine-tuning left it
+time for.  Seconds are those of the processor, on one thread, for learning alone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from gatecast.zeroshot import ZeroShot
 Floats = NDArray[np.float64]
 
 ASKED = ("M3-monthly", "Tourism-monthly")
-PANELS = {1: 30, 10: 6, 100: 2, 1000: 1}  # how many are drawn of each size
+PANELS = {1: 10, 10: 3, 100: 1, 1000: 1}  # how many are drawn of each size
 QUICK = {1: 2, 10: 1}
 WAYS = ("zero-shot", "fine-tuned", "from nothing", "from nothing, in the same time")
 
@@ -55,7 +55,7 @@ def draw(task: Task, size: int, count: int) -> list[list[Series]]:
 def learned(task: Task, series: Sequence[Series], updates: int | None, tuned: bool) -> Made:
     """An LSTM that was adapted, or trained from nothing; the horizon is known to the one that is trained."""
     panel = panel_of([each.known for each in series])
-    config = TrainingConfig() if tuned else TrainingConfig(horizon=task.horizon, updates=updates)
+    config = TrainingConfig() if tuned else TrainingConfig(horizon=task.horizon, updates=updates, start="nothing")
     forecaster = LSTMForecaster(training=config, season_length=(task.season,))
     begin = time.process_time()
     if tuned:
