@@ -1,6 +1,6 @@
 """Make the shipped weights from a seed: train the network on simulated series alone.
 
-    python scripts/pretrain.py --seed 0 --state FILE                  twenty to forty minutes of one core
+    python scripts/pretrain.py --seed 0 --state FILE                  twenty to fifty minutes of one core
     python scripts/pretrain.py --seed 0 --state FILE --seconds 500    one slice of it; call again to go on
     python scripts/pretrain.py --seed 0 --state FILE --export FILE    write what there is as a model file
 
