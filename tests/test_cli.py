@@ -16,7 +16,6 @@ import pytest
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
-from gatecast import cli
 from gatecast.cli import app
 
 ROOT = Path(__file__).parent.parent
@@ -318,7 +317,7 @@ def test_exit_codes_are_those_of_the_error_tree():
         if words and words[0].endswith("Error") and len(words) > 1 and words[1].isdigit():
             assert getattr(errors, words[0]).exit_code == int(words[1])
     assert sum("Error" in line for line in tree) >= 5
-    assert cli.INTERRUPTED == 130
+    assert errors.INTERRUPTED == 130
 
 
 def test_a_model_warns_of_data_unlike_its_own(sales, tmp_path):
