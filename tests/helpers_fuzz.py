@@ -120,7 +120,7 @@ def changed_json(text, rng):
     """JSON with one of its values replaced by another one."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     other = [None, -1, 0, 10**30, 1.5, "word", [], {}, True, [[1]], 1e308][int(rng.integers(0, 11))]
     place = value
