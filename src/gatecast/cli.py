@@ -651,7 +651,10 @@ def stream(  # noqa: PLR0913, PLR0917 (one parameter per option)
 
 @app.command()
 def export(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="a model file written by gatecast run")],
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="a model file, or several that become one; shipped: the package's own"),
+    ],
     to: Annotated[str, typer.Option(help="the format: onnx")] = "onnx",
     out: Annotated[Path | None, typer.Option(help="the file to write, instead of FILE with another ending")] = None,
 ) -> None:
@@ -659,11 +662,13 @@ def export(
     with _plain_errors():
         from gatecast.export import export_onnx
         from gatecast.modelfile import load_model
+        from gatecast.zeroshot import shipped
 
         if to != "onnx":
             raise SettingsError(f"--to: {to!r} is not offered; choose onnx")
-        path = out or file.with_suffix(".onnx")
-        export_onnx(load_model(file), path)
+        path = out or files[0].with_suffix(".onnx")
+        known = Path("shipped")
+        export_onnx([each for file in files for each in (shipped() if file == known else (load_model(file),))], path)
         typer.echo(path)
 
 
