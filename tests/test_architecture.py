@@ -46,7 +46,7 @@ LADDER = [
         "recurrent",
         "checkpoint",
     },
-    {"adaptive", "columns", "coverage", "reading_of_times", "bulk"},
+    {"adaptive", "columns", "coverage", "reading_of_times", "bulk", "ledger"},
     {"reading", "rows", "folder", "leakage", "following"},
     {"panel", "judgement"},
     {"frames"},

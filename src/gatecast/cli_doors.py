@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from gatecast.cli_messages import plain_errors
-from gatecast.cli_options import Level, Model, ModelFile, Season, Target
+from gatecast.cli_options import Level, Model, Season, Target
 from gatecast.errors import INTERRUPTED, SettingsError
 
 
@@ -78,7 +78,10 @@ def stream(  # noqa: PLR0913 (one parameter per option)
 
 
 def export(
-    file: ModelFile,
+    files: Annotated[
+        list[Path],
+        typer.Argument(metavar="FILE...", help="a model file, or several that become one; shipped: the package's own"),
+    ],
     to: Annotated[str, typer.Option(help="the format: onnx")] = "onnx",
     out: Annotated[Path | None, typer.Option(help="the file to write, instead of FILE with another ending")] = None,
 ) -> None:
@@ -86,9 +89,11 @@ def export(
     with plain_errors():
         from gatecast.export import export_onnx
         from gatecast.modelfile import load_model
+        from gatecast.zeroshot import shipped
 
         if to != "onnx":
             raise SettingsError(f"--to: {to!r} is not offered; choose onnx")
-        path = out or file.with_suffix(".onnx")
-        export_onnx(load_model(file), path)
+        path = out or files[0].with_suffix(".onnx")
+        known = Path("shipped")
+        export_onnx([each for file in files for each in (shipped() if file == known else (load_model(file),))], path)
         typer.echo(path)
