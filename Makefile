@@ -45,7 +45,7 @@ peers: setup
 	done
 	.peers/darts/bin/pip $(PEERING) darts pytorch-lightning
 	.peers/neuralforecast/bin/pip $(PEERING) neuralforecast
-	.peers/sktime/bin/pip install --quiet --disable-pip-version-check --editable '.[sktime]'
+	.peers/sktime/bin/pip install --quiet --disable-pip-version-check --editable '.[sktime]' pytest
 
 figures: setup
 	$(RUN) docs/course/figures.py

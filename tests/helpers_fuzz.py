@@ -21,6 +21,7 @@ import pyarrow as pa
 from gatecast.checkpoint import Checkpoint, Kept
 from gatecast.doctor import check
 from gatecast.errors import GatecastError, ModelFileError
+from gatecast.ledger import Ledger, Planned
 from gatecast.modelfile import load_model, save_model
 from gatecast.panel import panel_from_arrays
 from gatecast.predictor import forecast_panel, unlike_training
@@ -120,7 +121,7 @@ def changed_json(text, rng):
     """JSON with one of its values replaced by another one."""
     try:
         value = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return text
     other = [None, -1, 0, 10**30, 1.5, "word", [], {}, True, [[1]], 1e308][int(rng.integers(0, 11))]
     place = value
@@ -167,6 +168,7 @@ def checkpoint_door(folder, rng):
     if not place.exists():
         checkpoint = Checkpoint(place, identity, 0.0)
         checkpoint.stage("training").keep(kept)
+        Ledger(place, identity, 0.0).write(Planned(40, 0.5, 2.0, None))
     files = sorted(path for path in place.iterdir() if path.name[0] != ".")
     whole = {path: path.read_bytes() for path in files}
     path = files[int(rng.integers(0, len(files)))]
@@ -175,6 +177,7 @@ def checkpoint_door(folder, rng):
             path.write_bytes(mutated(whole[path], rng))
         else:
             path.write_bytes(sealed_anew(*contents(path), rng))
+        Ledger(place, identity, 0.0)
         Checkpoint(place, identity, 0.0).stage("training").newest()
     finally:
         for path, content in whole.items():

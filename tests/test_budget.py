@@ -4,6 +4,7 @@ The clock here is a made-up one: every look at it is a second later, so nothing 
 """
 
 import itertools
+import json
 import tomllib
 
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 
 from gatecast import budget
 from gatecast.config import NetworkConfig, RunConfig, TrainingConfig, config_to_toml, settings_from
-from gatecast.errors import SettingsError
+from gatecast.errors import ModelFileError, SettingsError
 from gatecast.forecaster import LSTMForecaster
 from gatecast.panel import panel_from_frame
 
@@ -128,6 +129,115 @@ def test_tuning_a_model_is_bounded_too(ticking):
     model.fine_tune(panel)
     assert budget.REHEARSED < model.model_.config.training.updates < 200
     assert model.model_.config.training.learning_rate == 1e-3  # that of tuning, as without a budget
+
+
+# ------------------------------------------------------------------------------------------- killed, and gone on with
+
+
+class Killed(Exception):  # noqa: N818 (it stands for the end of the process)
+    """Ends a fit in the middle, with its files as they are."""
+
+
+def kept(folder, panel, die=None, seen=None, **training):
+    """A fit that writes a checkpoint after every update, killed at one if asked to."""
+
+    def progress(step):
+        if seen is not None:
+            seen.append(step)
+        if step.update == die:
+            raise Killed
+
+    model = LSTMForecaster(
+        SMALL, TrainingConfig(**{**FAST, "checkpoint_seconds": 0, **training}), season_length=(1,), checkpoint=folder
+    )
+    return model.fit_panel(panel, 16, progress)
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_killed_within_a_budget_it_goes_on_with_the_updates_that_were_planned(count, ticking, tmp_path):
+    panel, before, after = series(count), [], []
+    asked = {"scaling": "running", "updates": 200, "budget": 200}
+    with pytest.raises(Killed):
+        kept(tmp_path, panel, 60, before, **asked)
+    model = kept(tmp_path, panel, None, after, **asked)
+    assert after[0].update == 60  # the last whole update was the 59th
+    assert after[0].updates == before[0].updates == model.model_.config.training.updates < 200
+    assert same(model, again(model, panel), panel)
+    assert "holds" in model.picked_ and "of the 200" in model.picked_
+
+
+@pytest.mark.parametrize("count", [1, 4])
+def test_a_fit_that_its_clock_ended_ends_there_again(count, slowing, tmp_path):
+    """Killed while it trained, and once more after that: a run is judged, and may be killed then."""
+    panel, asked = series(count), {"scaling": "running", "updates": 200, "budget": 400}
+    with pytest.raises(Killed):
+        kept(tmp_path, panel, 50, **asked)
+    model = kept(tmp_path, panel, **asked)
+    stop = model.model_.config.training.stop
+    assert 50 <= stop < model.model_.config.training.updates * (1 if count == 1 else 2)
+    assert "ended by the clock" in model.picked_
+    once_more = kept(tmp_path, panel, **asked)
+    assert once_more.model_.config.training.stop == stop
+    for other in (once_more, again(model, panel)):
+        assert same(model, other, panel)
+
+
+def test_what_was_used_before_a_kill_is_used(ticking, tmp_path):
+    panel, asked = series(), {"scaling": "running", "updates": 200, "budget": 200}
+    with pytest.raises(Killed):
+        kept(tmp_path, panel, 70, **asked)
+    path = tmp_path / "budget.json"
+    told = json.loads(path.read_text())
+    assert 70 < told["spent"] < 200
+    path.write_text(json.dumps(told | {"spent": 10_000.0}))
+    model = kept(tmp_path, panel, **asked)
+    assert model.model_.config.training.stop == 70  # one update, and its time is up
+
+
+def test_a_stop_is_reached_whether_or_not_it_was_killed_before(tmp_path):
+    panel, asked = series(4), {"scaling": "running", "updates": 60, "stop": 75}
+    for die in (20, 70):  # in the first training, and in the second one
+        with pytest.raises(Killed):
+            kept(tmp_path, panel, die, **asked)
+    model, whole = kept(tmp_path, panel, **asked), fit(panel, **asked)
+    assert same(model, whole, panel)
+    assert model.model_.config == whole.model_.config.model_copy(
+        update={"training": whole.model_.config.training.model_copy(update={"checkpoint_seconds": 0.0})}
+    )
+    other = kept(tmp_path, panel, **asked | {"seed": 1})  # it is done: the folder may be used for another one
+    assert same(other, fit(panel, **asked, seed=1), panel)
+
+
+def test_another_budget_or_other_data_are_refused_while_a_fit_is_not_done(ticking, tmp_path):
+    panel, asked = series(), {"scaling": "running", "updates": 200, "budget": 200}
+    with pytest.raises(Killed):
+        kept(tmp_path, panel, 60, **asked)
+    with pytest.raises(SettingsError, match=r"of another fit, with training\.budget = 200.0 where 300.0 is asked for"):
+        kept(tmp_path, panel, **asked | {"budget": 300})
+    with pytest.raises(SettingsError, match="of another fit, on other data"):
+        kept(tmp_path, series(steps=161), **asked)
+    kept(tmp_path, panel, **asked)
+    assert kept(tmp_path, series(steps=161), **asked | {"budget": 300}).model_.config.training.updates > 60
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"format": "1"}', b"\xff\xfe", b"[" * 100_000])
+def test_a_damaged_plan_is_said_to_be_damaged(content, ticking, tmp_path):
+    panel, asked = series(), {"scaling": "running", "updates": 200, "budget": 200}
+    with pytest.raises(Killed):
+        kept(tmp_path, panel, 45, **asked)
+    (tmp_path / "budget.json").write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"damaged or not a budget's .*; delete its folder to begin again"):
+        kept(tmp_path, panel, **asked)
+
+
+def test_a_newer_plan_is_refused(ticking, tmp_path):
+    panel, asked = series(), {"scaling": "running", "updates": 200, "budget": 200}
+    with pytest.raises(Killed):
+        kept(tmp_path, panel, 45, **asked)
+    path = tmp_path / "budget.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"format": "2"}))
+    with pytest.raises(ModelFileError, match="of format 2, this gatecast reads 1"):
+        kept(tmp_path, panel, **asked)
 
 
 def test_no_time_at_all_is_refused():

@@ -1,5 +1,7 @@
 """Many origins at once: the quick arithmetic is the plain one, and looks at nothing after an origin."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from gatecast.constants import QUANTILES
 from gatecast.covariates import Column, Widths
 from gatecast.modelfile import Model
 from gatecast.network import Network, export
+from gatecast.panel import panel_from_frame
 from gatecast.runtime import read, weights_from_arrays, with_dtype
 from gatecast.scaling import Covariates, Running, scale_series
 
@@ -123,3 +126,67 @@ def test_a_steep_path_is_read_in_float64(monkeypatch):
     )
     assert read_in[0].head.state_DE.dtype == np.float64
     assert (np.abs(quick - plain) <= AGREES * scale).all()
+
+
+# ------------------------------------------------------------------------------------------- many series
+
+
+@pytest.mark.parametrize("layers", [1, 2])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_the_ends_of_many_series_are_those_of_reading_them(layers, dtype):
+    """Series that begin late are among them, one that begins with its last step, and one that never does."""
+    values = walks(40, 90)
+    values[3, :50], values[4, :-1], values[5], values[6, 20:40] = np.nan, np.nan, np.nan, np.nan
+    inputs_BTC = scale_series(values, Running((7,))).inputs_BTC
+    weights = weights_of(layers=layers)
+    truth, _ = read(weights, inputs_BTC)
+    ends = bulk.read_ends(with_dtype(weights, dtype), inputs_BTC)
+    assert ends.dtype == dtype and not ends[5].any()
+    np.testing.assert_allclose(ends, truth[:, -1], atol=5e-6 if dtype == np.float32 else 1e-12)
+
+
+def ragged(series=70):
+    """A panel of series of two lengths, with holes, and a column that is known in advance."""
+    rng, lengths = np.random.default_rng(4), np.tile([60, 63], series // 2)
+    names = np.repeat([f"s{s:02d}" for s in range(series)], lengths)
+    days = np.concatenate([np.arange(63 - length, 63) for length in lengths])
+    y = 10 + rng.normal(size=len(days)).cumsum()
+    y[rng.random(len(y)) < 0.05] = np.nan
+    table = {"unique_id": names, "ds": days, "y": y, "price": rng.normal(size=len(days))}
+    return panel_from_frame(table, known=["price"]), {"price": rng.normal(size=(series, 9))}
+
+
+@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("widened", [False, True])
+def test_forecasts_of_many_series_are_those_of_few(known, widened, monkeypatch):
+    panel, future = ragged()
+    columns = (Column("price", "known"),) if known else ()
+    widening = 1 + np.random.default_rng(0).random((9, len(QUANTILES))) if widened else None
+    model = model_of((7,), columns, widening)
+    quick = predictor.forecast_panel(model, panel, 9, future)
+    calls = []
+    monkeypatch.setattr(bulk, "read_ends", lambda *_: calls.append(1))
+    monkeypatch.setattr(predictor, "ABREAST", 10**9)
+    plain = predictor.forecast_panel(model, panel, 9, future)
+    values_ST, _ = predictor.as_arrays(panel)
+    scale_S = scale_series(values_ST, model.scaling).scale_BT[:, -1]
+    assert not calls and (quick != plain).any()  # it was another path
+    assert (np.abs(quick - plain) <= AGREES * scale_S[:, None, None]).all()
+
+
+def test_a_forecast_of_many_series_depends_on_none_of_the_others(monkeypatch):
+    panel, _ = ragged()
+    model = model_of((7,))
+    before = predictor.forecast_panel(model, panel, 9)
+    values = panel.values.copy()
+    values[: panel.lengths[0]] *= 3
+    after = predictor.forecast_panel(model, replace(panel, values=values), 9)
+    assert (before[0] != after[0]).any() and np.array_equal(before[1:], after[1:])
+
+
+def test_beyond_the_direct_horizon_many_series_run_on_as_few_do(monkeypatch):
+    panel, _ = ragged()
+    model = model_of((7,))
+    made = predictor.forecast_panel(model, panel, model.direct_horizon + 5)
+    monkeypatch.setattr(predictor, "ABREAST", 10**9)
+    np.testing.assert_array_equal(made, predictor.forecast_panel(model, panel, model.direct_horizon + 5))

@@ -44,9 +44,10 @@ class Fits:
         )
         self._whole = {}
 
-    def start(self, checkpoint, kind, die=("never", 0)):
+    def start(self, checkpoint, kind, die=("never", 0), **training):
         """Begin a fit; returns its process id."""
-        job = {"folder": str(checkpoint or ""), "kind": kind, "die": die, "weights": str(self.folder / "weights")}
+        job = {"folder": str(checkpoint or ""), "kind": kind, "die": die, "training": training}
+        job |= {name: str(self.folder / name) for name in ("weights", "settings")}
         (self.folder / "weights").unlink(missing_ok=True)
         self._process.stdin.write(json.dumps(job) + "\n")
         self._process.stdin.flush()
@@ -58,6 +59,10 @@ class Fits:
 
     def weights(self):
         return (self.folder / "weights").read_text()
+
+    def settings(self):
+        """Updates and stop, as its settings then say them."""
+        return json.loads((self.folder / "settings").read_text())
 
     def whole(self, kind):
         """What an uninterrupted fit without checkpoints leaves, and how long it takes."""
@@ -118,6 +123,23 @@ def test_killed_from_outside_at_random_moments_too(fits, tmp_path):
     rng = np.random.default_rng()
     moments = [("time", float(wait)) for wait in rng.uniform(0, seconds, 3)]
     assert killed(fits, tmp_path / "kept", "panel", moments) == fits.whole("panel")[0], moments
+
+
+@pytest.mark.parametrize("die", [("update", 50), ("half", 90)])
+def test_a_fit_with_a_budget_goes_on_with_what_was_planned_and_its_settings_repeat_it(fits, tmp_path, die):
+    """A clock decides how many updates there are; the settings that such a fit leaves say what it did."""
+    asked = {"updates": 200, "budget": 200, "scaling": "running"}
+    fits.start(tmp_path / "kept", "one", die, **asked)
+    assert fits.end() == -signal.SIGKILL
+    planned = json.loads((tmp_path / "kept" / "budget.json").read_text())
+    assert 40 < planned["updates"] < 200 and planned["spent"] > 0
+    fits.start(tmp_path / "kept", "one", **asked)
+    assert fits.end() == 0
+    ran, weights = fits.settings(), fits.weights()
+    assert ran["updates"] == planned["updates"]
+    fits.start(None, "one", scaling="running", **ran)
+    assert fits.end() == 0
+    assert fits.weights() == weights
 
 
 @pytest.mark.slow

@@ -16,7 +16,6 @@ import pytest
 from safetensors.numpy import load_file
 from typer.testing import CliRunner
 
-from gatecast import cli
 from gatecast.cli import app
 
 ROOT = Path(__file__).parent.parent
@@ -70,12 +69,13 @@ def sentence_of(folder):
     return unescape(" ".join([heading, *points]))
 
 
-def test_json_is_one_object_and_nothing_else(tmp_path):
-    result = call("run", "sp500", *FAST, "--no-save", "--json")
+def test_json_is_one_object_and_nothing_else(sales, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    result = call("run", sales, "--target", "Sales", *FAST, "--no-save", "--json")
     found = json.loads(result.stdout)
-    assert found["data"]["points"] == 4697
+    assert found["data"]["points"] == 120
     assert found["files"] == {}
-    assert list(tmp_path.iterdir()) == []
+    assert list(tmp_path.iterdir()) == [sales]
 
 
 def test_a_file_of_ones_own_then_a_forecast_beyond_its_end(sales, tmp_path):
@@ -97,13 +97,12 @@ def test_a_file_of_ones_own_then_a_forecast_beyond_its_end(sales, tmp_path):
         assert (tmp_path / name).stat().st_size > 0
 
 
-def test_the_settings_written_are_read_back(tmp_path):
+def test_the_settings_written_are_read_back(sales, tmp_path):
     out = tmp_path / "one"
-    first = call("run", "sine", *FAST, "--out", out)
+    first = call("run", sales, "--target", "Sales", *FAST, "--out", out, "--json")
     assert first.exit_code == 0, first.output
-    one = call("run", "--config", out / "config.toml", "--no-save", "--json")
-    two = call("run", "sine", *FAST, "--no-save", "--json")
-    assert json.loads(one.stdout)["scores"] == json.loads(two.stdout)["scores"]
+    again = call("run", "--config", out / "config.toml", "--no-save", "--json")
+    assert json.loads(again.stdout)["scores"] == json.loads(first.stdout)["scores"]
 
 
 def test_datasets_lists_every_named_set():
@@ -114,7 +113,7 @@ def test_datasets_lists_every_named_set():
     assert {row["name"] for row in json.loads(call("datasets", "--json").stdout)} >= {"sine", "sp500"}
 
 
-def test_the_courses_door_uses_the_reading_copy(tmp_path):
+def test_the_courses_door_uses_the_reading_copy(sales, tmp_path):
     """Changing the layers in a copy of lstm.py changes the architecture printed."""
     for name in ("lstm.py", "run_lstm.py"):
         (tmp_path / name).write_text((ROOT / "src" / name).read_text())
@@ -129,7 +128,8 @@ def test_the_courses_door_uses_the_reading_copy(tmp_path):
         assert old in changed
         changed = changed.replace(old, new)
     copy.write_text(changed)
-    command = [sys.executable, tmp_path / "run_lstm.py", "sine", "--updates", "5", "--no-save", "--explain"]
+    asked = [sales, "--target", "Sales", "--updates", "5", "--no-save", "--explain"]
+    command = [sys.executable, tmp_path / "run_lstm.py", *asked]
     made = subprocess.run(command, check=False, capture_output=True, text=True, cwd=tmp_path)
     assert made.returncode == 0, made.stderr
     assert "LSTM 2     6 → 6 units" in made.stdout
@@ -254,10 +254,11 @@ main()
 """
 
 
-def test_ctrl_c_in_training_keeps_the_best_model(tmp_path):
+def test_ctrl_c_in_training_keeps_the_best_model(sales, tmp_path):
     """A real process gets a real signal in the middle of training."""
     out = tmp_path / "run"
-    command = [sys.executable, "-c", INTERRUPTED, "run", "sine", "--updates", "1000", "--units", "4", "--out", str(out)]
+    asked = ["run", sales, "--target", "Sales", "--updates", "1000", "--units", "4", "--out", out]
+    command = [sys.executable, "-c", INTERRUPTED, *asked]
     made = subprocess.run(command, check=False, capture_output=True, text=True)
     assert made.returncode == 130, made.stderr
     assert "stopped by Ctrl-C" in made.stdout
@@ -318,7 +319,7 @@ def test_exit_codes_are_those_of_the_error_tree():
         if words and words[0].endswith("Error") and len(words) > 1 and words[1].isdigit():
             assert getattr(errors, words[0]).exit_code == int(words[1])
     assert sum("Error" in line for line in tree) >= 5
-    assert cli.INTERRUPTED == 130
+    assert errors.INTERRUPTED == 130
 
 
 def test_a_model_warns_of_data_unlike_its_own(sales, tmp_path):

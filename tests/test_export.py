@@ -2,6 +2,7 @@
 
 import importlib
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,8 @@ from gatecast.forecaster import LSTMForecaster
 from gatecast.modelfile import Model, save_model
 from gatecast.panel import panel_from_arrays
 from gatecast.predictor import predict_many
-from gatecast.runtime import weights_from_arrays
-from gatecast.scaling import CANDIDATES, Covariates, ask, scale_series, scaling_from
+from gatecast.runtime import weights_from_arrays, weights_to_arrays
+from gatecast.scaling import CANDIDATES, Covariates, Running, ask, scale_series, scaling_from
 from gatecast.zeroshot import shipped
 
 GOLDEN = Path(__file__).parent / "golden" / "v4.safetensors"
@@ -164,6 +165,103 @@ def test_a_shipped_network_forecasts_as_it_does_in_numpy(tmp_path):
     np.testing.assert_allclose(made, predict_many(model, values, np.array([79]), 24)[:, 0], rtol=1e-5, atol=1e-5)
     told = session.get_modelmeta().custom_metadata_map
     assert json.loads(told["direct_horizon"]) == 64 and json.loads(told["scaling"]) == model.scaling.as_dict()
+
+
+# ------------------------------------------------------------------------------------------- several as one
+
+
+def another(model):
+    """A model that reads alike and has other weights and widths."""
+    rng = np.random.default_rng(8)
+    arrays = weights_to_arrays(model.weights).items()
+    arrays = {name: array + rng.normal(scale=0.05, size=array.shape) for name, array in arrays}
+    return replace(model, weights=weights_from_arrays(arrays), widening_KQ=None)
+
+
+@every_kind
+def test_several_models_are_one_graph_that_forecasts_their_mean(kind):
+    """The golden model and another: many steps at once, and step by step with the state handed on."""
+    arrays, model = golden(kind)
+    models = model, another(model)
+    more = Covariates(arrays["past_PBT"], arrays["known_JBT"], arrays["static_GB"])
+    values_BT, steps = arrays["values_BT"], np.arange(1, DIRECT + 1)
+    end = values_BT.shape[1] - 1
+    batch = len(values_BT)
+    made = [predict_many(each, values_BT, np.array([end]), DIRECT, more)[:, 0] for each in models]
+    np.testing.assert_allclose(made[0], arrays["forecast_SHQ"][:, :DIRECT], rtol=1e-9)
+    assert np.abs(made[0] - made[1]).max() > 0.01 * np.abs(made[0]).max()
+    scaled = scale_series(values_BT, model.scaling, more)
+    rows, last = np.arange(batch), np.full(batch, end)
+    question = ask(scaled, rows, last, steps, model.scaling.seasons)
+    question = asked(question, scaled.level_BT[:, end], scaled.scale_BT[:, end], steps)
+    session = session_of(models)
+    state = {
+        name: np.zeros((2 * len(model.weights.layers), batch, model.weights.units), np.float32)
+        for name in ("h_LBD", "c_LBD")
+    }
+    (whole,) = session.run(["forecast_BKQ"], {"inputs_BTC": scaled.inputs_BTC, **state, **question})
+    for t in range(end + 1):
+        given = {"inputs_BTC": scaled.inputs_BTC[:, t : t + 1], **state, **question}
+        stepped, h_LBD, c_LBD = session.run(["forecast_BKQ", "next_h_LBD", "next_c_LBD"], given)
+        state = {"h_LBD": h_LBD, "c_LBD": c_LBD}
+    for forecast in (whole, stepped):
+        np.testing.assert_allclose(forecast, np.mean(made, axis=0), rtol=0, atol=1e-5 * np.abs(made).max())
+
+
+@every_kind
+def test_the_golden_model_twice_is_the_golden_model(kind):
+    arrays, model = golden(kind)
+    batch = len(arrays["inputs_BTC"])
+    session = session_of([model, model])
+    state = {name: np.concatenate([zeros, zeros]) for name, zeros in start(model, batch).items()}
+    (seen_BTD,) = session.run(["seen_BTD"], {"inputs_BTC": arrays["inputs_BTC"], **state, **nothing(model, batch)})
+    np.testing.assert_allclose(seen_BTD, np.concatenate([arrays["h_BTD"]] * 2, axis=2), atol=2e-6)
+
+
+def test_the_shipped_pair_is_one_graph(tmp_path):
+    values = 10 + np.random.default_rng(0).normal(size=(3, 80)).cumsum(axis=1)
+    result = CliRunner().invoke(app, ["export", "shipped", "--out", str(tmp_path / "pair.onnx")])
+    assert result.exit_code == 0, result.stderr
+    session = onnxruntime.InferenceSession(tmp_path / "pair.onnx", providers=["CPUExecutionProvider"])
+    assert json.loads(session.get_modelmeta().custom_metadata_map["members"]) == 2
+    models = [replace(model, scaling=Running((12,))) for model in shipped()]  # the network reads any season
+    steps, rows, last = np.arange(1, 25), np.arange(3), np.full(3, 79)
+    scaled = scale_series(values, models[0].scaling)
+    question = ask(scaled, rows, last, steps, (12,))
+    given = asked(question, scaled.level_BT[:, 79], scaled.scale_BT[:, 79], steps)
+    state = {name: np.concatenate([zeros, zeros]) for name, zeros in start(models[0], 3).items()}
+    (made,) = session.run(["forecast_BKQ"], {"inputs_BTC": scaled.inputs_BTC, **state, **given})
+    expected = np.mean([predict_many(model, values, np.array([79]), 24)[:, 0] for model in models], axis=0)
+    np.testing.assert_allclose(made, expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"scaling": Running((9,))}, "another scaling"),
+        ({"columns": ()}, "another set of columns"),
+        ({"config": RunConfig(training=TrainingConfig(horizon=DIRECT + 1))}, "another number of steps ahead at once"),
+        ({"weights": shipped()[0].weights}, r"another shape \(2 x \d+ and 2 x 64\)"),
+    ],
+)
+def test_models_that_read_otherwise_are_refused_and_it_is_said_why(change, said):
+    model = golden("running")[1]
+    with pytest.raises(SettingsError, match=f"models 1 and 2 have {said}.*export each by itself"):
+        onnx_of([model, replace(model, **change)])
+    with pytest.raises(SettingsError, match="no model is given"):
+        onnx_of([])
+
+
+def test_the_command_makes_one_graph_of_several_files(tmp_path):
+    model = golden("running")[1]
+    paths = [tmp_path / name for name in ("one.safetensors", "other.safetensors", "unlike.safetensors")]
+    for path, each in zip(paths, (model, another(model), shipped()[0]), strict=True):
+        save_model(each, path)
+    done = CliRunner().invoke(app, ["export", *map(str, paths[:2])])
+    assert (done.exit_code, done.stdout) == (0, f"{tmp_path / 'one.onnx'}\n")
+    refused = CliRunner().invoke(app, ["export", *map(str, paths), "--out", str(tmp_path / "three.onnx")])
+    assert refused.exit_code == 2 and "models 1 and 3 have another shape" in refused.stderr
+    assert not (tmp_path / "three.onnx").exists()
 
 
 def test_the_command_writes_a_graph_beside_the_model(tmp_path):

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import base64
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 
 from gatecast.config import MEDIAN, QUANTILES, NetworkConfig
 from gatecast.covariates import widths_of
@@ -22,10 +20,10 @@ from gatecast.report import inside_page, write_inside
 from gatecast.runtime import weights_to_arrays
 from gatecast.tracing import GATES, Mute, Pin, arrays_of, trace
 from helpers_inside import Case, cases, random_model
+from helpers_pages import Watched
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = shutil.which("chromium")
 CASES = cases()
 PARTS = (*GATES, "c", "h")
 CLOSE = 1e-5
@@ -49,30 +47,11 @@ FREE = """
 each_case = pytest.mark.parametrize("name", CASES)
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("there is no chromium; the CI script installs Debian's")
-        pytest.skip("there is no chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-class Opened:
-    """A page that was opened, with all it complained of and asked for."""
+class Opened(Watched):
+    """A page that was opened."""
 
     def __init__(self, browser: Browser, path: Path, width: int = 1280, scheme: str = "light") -> None:
-        self.problems: list[str] = []
-        self.requests: list[str] = []
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        self.page: Page = context.new_page()
-        self.page.set_default_timeout(180_000)  # a busy machine
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("console", lambda message: self.problems.append(message.text))
-        self.page.on("request", lambda request: self.requests.append(request.url))
+        super().__init__(browser, width, scheme)
         self.page.goto(path.as_uri())
         self.page.wait_for_selector("#inside[data-drawn]")
 
@@ -90,9 +69,6 @@ class Opened:
     def settle(self) -> None:
         """Wait until what was asked for is drawn."""
         self.page.wait_for_selector("#inside:not([aria-busy=true])")
-
-    def close(self) -> None:
-        self.page.context.close()
 
 
 @pytest.fixture(scope="module")

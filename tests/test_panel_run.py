@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
 import re
-import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +14,6 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 import vl_convert
-from playwright.sync_api import sync_playwright
 from typer.testing import CliRunner
 
 from gatecast import panel_report, report
@@ -27,6 +24,8 @@ from gatecast.errors import DataError
 from gatecast.metrics import mase, seasonal_scale
 from gatecast.opening import open_source
 from gatecast.panel_run import Counts, Cut, choose_series, cut_of, judged_words, run_panel
+from helpers_pages import Watched
+from test_cli import INTERRUPTED
 from test_docs import keys_of
 
 ROOT = Path(__file__).parent.parent
@@ -255,26 +254,10 @@ def test_the_courses_door_still_looks_at_one_series(path):
     assert "15 series; a course run looks at one" in made.stderr
 
 
-INTERRUPTED = """
-import contextlib, os, signal, sys
-import gatecast.console
-from gatecast.cli import main
-
-@contextlib.contextmanager
-def bar(console):
-    def report(progress):
-        if progress.update == 30:
-            os.kill(os.getpid(), signal.SIGINT)
-    yield report
-
-gatecast.console.training_bar = bar
-main()
-"""
-
-
 def test_ctrl_c_in_training_keeps_the_best_model(path, tmp_path):
     out = tmp_path / "run"
-    command = [sys.executable, "-c", INTERRUPTED, "run", path, "--updates", "600", "--units", "4", "--out", out]
+    stopped = INTERRUPTED.replace("== 60", "== 30")
+    command = [sys.executable, "-c", stopped, "run", path, "--updates", "600", "--units", "4", "--out", out]
     made = subprocess.run([str(word) for word in command], check=False, capture_output=True, text=True)
     assert made.returncode == 130, made.stderr
     assert "stopped by Ctrl-C" in made.stdout
@@ -329,27 +312,16 @@ def test_ratios_beyond_the_axis_are_counted_at_its_end(outcome):
 
 
 @pytest.mark.browser
-def test_the_page_draws_every_chart_and_fits_laptop_and_phone(outcome, tmp_path):
-    chromium = shutil.which("chromium")
-    if chromium is None:
-        pytest.fail("there is no chromium") if os.environ.get("CI") else pytest.skip("there is no chromium")
-    path, problems = tmp_path / "report.html", []
+def test_the_page_draws_every_chart_and_fits_laptop_and_phone(browser, outcome, tmp_path):
+    path = tmp_path / "report.html"
     path.write_text(page_of(outcome, panel_figures(outcome)), encoding="utf-8")
     drawn = "document.querySelectorAll('.chart[data-drawn]').length === 10"
     right = "Math.max(...[...document.querySelectorAll('.chart svg')].map(e => e.getBoundingClientRect().right))"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
-        for width in (1280, 390):
-            page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
-            page.set_default_timeout(180_000)  # a busy machine
-            page.on("pageerror", lambda error: problems.append(str(error)))
-            page.on("console", lambda message: problems.append(message.text))
-            page.on(
-                "request", lambda request: problems.append(request.url) if "report.html" not in request.url else None
-            )
-            page.goto(path.as_uri())
-            page.wait_for_function(drawn)
-            assert page.evaluate("document.documentElement.scrollWidth") == width
-            assert page.evaluate(right) <= width
-        browser.close()
-    assert problems == []
+    for width in (1280, 390):
+        seen = Watched(browser, width)
+        seen.page.goto(path.as_uri())
+        seen.page.wait_for_function(drawn)
+        assert seen.page.evaluate("document.documentElement.scrollWidth") == width
+        assert seen.page.evaluate(right) <= width
+        assert seen.problems == [] and seen.requests == [path.as_uri()]
+        seen.close()

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import vl_convert
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 
 from gatecast.charts import figures
 from gatecast.report import render
 from helpers_outcome import HOSTILE, make_outcome
+from helpers_pages import Watched
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = shutil.which("chromium")
 DRAWN = "document.querySelectorAll('.chart[data-drawn]').length === document.querySelectorAll('.chart').length"
 
 
@@ -32,39 +30,16 @@ def path(tmp_path_factory) -> Path:
     return page
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("there is no chromium; the CI script installs Debian's")
-        pytest.skip("there is no chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-class Seen:
-    """A page that was opened, with all it complained of and asked for."""
+class Seen(Watched):
+    """A report that was opened; it gets no file but its own."""
 
     def __init__(self, browser: Browser, path: Path, width: int = 1280, scheme: str = "light") -> None:
-        self.problems: list[str] = []
-        self.requests: list[str] = []
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        self.page: Page = context.new_page()
-        self.page.set_default_timeout(180_000)  # a busy machine
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("console", lambda message: self.problems.append(message.text))
-        self.page.on("dialog", lambda dialog: (self.problems.append(f"dialog {dialog.message}"), dialog.dismiss()))
-        self.page.on("request", lambda request: self.requests.append(request.url))
+        super().__init__(browser, width, scheme)
         self.page.route(
             "**/*", lambda route: route.continue_() if route.request.url == path.as_uri() else route.abort()
         )
         self.page.goto(path.as_uri())
         self.page.wait_for_function(DRAWN)
-
-    def close(self) -> None:
-        self.page.context.close()
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ import httpx
 import pytest
 from typer.testing import CliRunner
 
-from gatecast import cli, output
+from gatecast import cli, cli_train, output
 from gatecast.errors import SettingsError
 from gatecast.guard import Door, is_loopback
 from gatecast.serving import bind
@@ -89,7 +89,7 @@ def test_it_says_where_it_is_listens_on_this_machine_alone_and_ends_by_ctrl_c_wi
 def test_a_run_opens_its_report_when_asked(tmp_path, monkeypatch):
     opened = []
     monkeypatch.setattr(webbrowser, "open", opened.append)
-    monkeypatch.setattr(cli, "_run_either", lambda *_: make_outcome())
+    monkeypatch.setattr(cli_train, "_run_either", lambda *_: make_outcome())
 
     def write(outcome, work, final):
         (work / "report.html").write_text("report")

@@ -2,36 +2,21 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 
 import numpy as np
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser
 
+from helpers_pages import Watched
 from helpers_server import served
 
 pytestmark = pytest.mark.browser
 
-CHROMIUM = shutil.which("chromium")
 CHART = "#chart svg[role=img]"
 HOSTILE = "<img src=x onerror=alert(1)>"
-LONG = 300_000  # milliseconds; a busy machine takes long to load PyTorch
 WIDTH = "document.documentElement.scrollWidth"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        if os.environ.get("CI"):
-            pytest.fail("there is no chromium; the CI script installs Debian's")
-        pytest.skip("there is no chromium")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="module")
@@ -40,29 +25,23 @@ def server(tmp_path_factory):
         yield running
 
 
-class Seen:
-    """The page, with all it complained of and asked for."""
+class Seen(Watched):
+    """The page that a server gives."""
 
     def __init__(self, browser: Browser, url: str, width: int = 1280, scheme: str = "light") -> None:
-        self.problems: list[str] = []
-        self.foreign: list[str] = []
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
-        context.set_default_timeout(LONG)
-        self.page: Page = context.new_page()
-        self.page.set_default_timeout(180_000)  # a busy machine
-        self.page.on("pageerror", lambda error: self.problems.append(str(error)))
-        self.page.on("console", lambda message: self.problems.append(message.text))
-        self.page.on("dialog", lambda dialog: (self.problems.append(dialog.message), dialog.dismiss()))
-        self.page.on("request", lambda asked: self.foreign.append(asked.url) if not asked.url.startswith(url) else None)
+        super().__init__(browser, width, scheme)
+        self.url = url
         self.page.goto(url)
         self.page.wait_for_selector("body[data-ready]")
+
+    @property
+    def foreign(self) -> list[str]:
+        """What it asked others for."""
+        return [asked for asked in self.requests if not asked.startswith(self.url)]
 
     def violations(self) -> list[tuple[str, list[str]]]:
         found = Axe().run(self.page).response["violations"]
         return [(each["id"], [node["html"][:200] for node in each["nodes"]]) for each in found]
-
-    def close(self) -> None:
-        self.page.context.close()
 
 
 @pytest.fixture(scope="module")

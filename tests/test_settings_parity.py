@@ -9,7 +9,7 @@ import typer
 from typer.testing import CliRunner
 
 import gatecast
-from gatecast import cli, doctor, forecasts, mending, panel, sources
+from gatecast import cli, cli_forecast, cli_train, doctor, forecasts, mending, panel, sources
 from gatecast.config import (
     DataConfig,
     ForecastConfig,
@@ -161,7 +161,7 @@ FORECAST = {
 }
 for key in ("inputs", "known", "static", "season_length"):  # the model says these
     del FORECAST["data", key]
-SAME = {"run": (RUN, "run_and_show"), "forecast": (FORECAST, "forecast_and_show")}
+SAME = {"run": (RUN, cli_train, "run_and_show"), "forecast": (FORECAST, cli_forecast, "forecast_and_show")}
 
 
 @pytest.fixture
@@ -170,7 +170,7 @@ def settings_of_call(monkeypatch):
 
     def caught(name, arguments):
         seen = []
-        monkeypatch.setattr(cli, SAME[name][1], lambda settings, **_: seen.append(settings))
+        monkeypatch.setattr(*SAME[name][1:], lambda settings, **_: seen.append(settings))
         result = CliRunner().invoke(cli.app, [name, *map(str, arguments)])
         assert result.exit_code == 0, result.output
         return seen[0]

@@ -7,7 +7,8 @@ updates that the data ask for fit into it, it changes nothing.  Should the machi
 training and the best weights so far are kept.
 
 What is planned and what was made is in the settings of the model, and the budget is not: they repeat the fit to the bit
-on any clock.
+on any clock.  Where checkpoints are kept, the plan and the time used are kept beside them (``ledger``): a fit that was
+killed goes on with as many updates as were planned, and in the time that was left.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from typing import NamedTuple, Protocol, Self, TypeVar
 
 from gatecast.config import TrainingConfig
 from gatecast.durations import in_words
+from gatecast.ledger import Ledger, Planned
 from gatecast.modelfile import Model
 from gatecast.training import CHECKS, Progress, Trained
 
@@ -48,7 +50,7 @@ class FitReport(Protocol):
 
 
 F = TypeVar("F", bound=FitReport)
-Fit = Callable[[TrainingConfig, Report | None], tuple[Model, F]]
+Fit = Callable[[TrainingConfig, Report | None, bool], tuple[Model, F]]
 
 
 class TimeIsUp(KeyboardInterrupt):
@@ -70,17 +72,24 @@ class Watch:
         report: is called first, as it would be without.
         deadline: the time at which training ends, as ``now`` tells it; not after its last update.
         stop: the update, counted over all trainings of a fit, at which it ends.
+        note: is called with the time after every update that does not end the training.
     """
 
-    def __init__(self, report: Report | None, deadline: float = math.inf, stop: int | None = None) -> None:
-        self._report, self._deadline, self._stop = report, deadline, stop
+    def __init__(
+        self,
+        report: Report | None,
+        deadline: float = math.inf,
+        stop: int | None = None,
+        note: Callable[[float], None] | None = None,
+    ) -> None:
+        self._report, self._deadline, self._stop, self._note = report, deadline, stop, note
         self.count, self.stopped, self.last = 0, False, now()
         self.plain: list[float] = []  # seconds of updates that were not followed by a look
 
     def __call__(self, step: Progress) -> None:
         """Take note of an update."""
         before, self.last = self.last, now()
-        self.count += 1
+        self.count = step.update  # over all trainings of the fit, those before it was killed among them
         if step.validation is None and step.update > 1:
             self.plain.append(self.last - before)
         if self._report is not None:
@@ -89,6 +98,8 @@ class Watch:
         if late or self.count == self._stop:
             self.stopped = True
             raise TimeIsUp
+        if self._note is not None:
+            self._note(self.last)
 
 
 def now() -> float:
@@ -97,51 +108,80 @@ def now() -> float:
 
 
 def fit_within(
-    fit: Fit[F], config: TrainingConfig, usual: int, report: Report | None = None
+    fit: Fit[F], config: TrainingConfig, usual: int, report: Report | None = None, ledger: Ledger | None = None
 ) -> tuple[Model, F, str | None]:
     """Fit within the budget of the settings, or as far as their ``stop``; without either, just fit.
 
     Args:
-        fit: the whole fit, from the settings of a training and what it reports to.
+        fit: the whole fit, from the settings of a training, what it reports to, and whether checkpoints are kept.
         config: the settings.
         usual: about how many updates the data ask for, where the settings do not say.
         report: called after every update; not of the rehearsal.
+        ledger: what was planned before, and where the plan is written; None plans anew and writes nothing.
 
     Returns:
         The model, how the fit went, and what came of the budget in words; None without one.
     """
     if config.budget is None:
         if config.stop is None:
-            return *fit(config, report), None
+            return *fit(config, report, True), None
         watch = Watch(report, stop=config.stop)
-        return *_as_planned(*fit(config, watch), watch), None
+        return *_as_planned(*fit(config, watch, True), watch), None
     begin, budget = now(), config.budget
-    plan = config.model_copy(update={"budget": None})
+    plain = config.model_copy(update={"budget": None})
     wanted = usual if config.updates is None else config.updates
-    short = plan.model_copy(update={"updates": min(REHEARSED, wanted), "stop": None})
-    watch = Watch(None, begin + REHEARSAL * budget)
-    model, fitted = fit(short, watch)
-    if fitted.trained.interrupted and not watch.stopped:  # by Ctrl-C
-        return model, fitted, None
-    costs = costs_of(watch, fitted, begin)
-    holds = updates_within(USABLE * (budget - (now() - begin)), costs)
-    if holds > fitted.trained.updates or config.stop is not None:
-        if holds < wanted:
-            plan = plan.model_copy(update={"updates": holds})
-        watch = Watch(report, begin + budget - costs.tail, config.stop)
-        model, fitted = fit(plan, watch)
+    planned, rehearsed = None if ledger is None else ledger.planned, None
+    if planned is None:
+        watch = Watch(None, begin + REHEARSAL * budget)
+        short = plain.model_copy(update={"updates": min(REHEARSED, wanted), "stop": None})
+        rehearsed = fit(short, watch, False)
+        if rehearsed[1].trained.interrupted and not watch.stopped:  # by Ctrl-C
+            return *rehearsed, None
+        costs = costs_of(watch, rehearsed[1], begin)
+        holds = updates_within(USABLE * (budget - (now() - begin)), costs)
+        if holds > rehearsed[1].trained.updates or config.stop is not None:
+            rehearsed = None
+            planned = Planned(holds if holds < wanted else None, costs.tail, now() - begin)
+        else:
+            planned = Planned(short.updates, costs.tail, now() - begin, watch.count if watch.stopped else None)
+        if ledger is not None:
+            ledger.write(planned)
     else:
-        holds = fitted.trained.planned
-    model, fitted = _as_planned(model, fitted, watch)
-    took, asked = in_words(now() - begin), fitted.trained.planned
-    words = f"budget of {in_words(budget)}: "
+        begin -= planned.spent
+    if rehearsed is None:
+        if planned.updates is not None:
+            plain = plain.model_copy(update={"updates": planned.updates})
+        stop = config.stop if planned.stop is None else planned.stop
+        deadline = begin + budget - planned.tail if planned.stop is None else math.inf
+        watch = Watch(report, deadline, stop, _note_in(ledger, begin))
+        rehearsed = fit(plain, watch, True)
+        if ledger is not None and watch.stopped:
+            ledger.write(planned._replace(spent=now() - begin, stop=watch.count))
+    model, fitted = _as_planned(*rehearsed, watch)
+    return model, fitted, _in_words(config, (planned, wanted, watch), fitted.trained.planned, now() - begin)
+
+
+def _note_in(ledger: Ledger | None, begin: float) -> Callable[[float], None]:
+    """What writes down from time to time how much of a budget is used."""
+
+    def note(time: float) -> None:
+        if ledger is not None and ledger.planned is not None and ledger.due():
+            ledger.write(ledger.planned._replace(spent=time - begin))
+
+    return note
+
+
+def _in_words(config: TrainingConfig, how: tuple[Planned, int, Watch], asked: int, took: float) -> str:
+    """What came of a budget."""
+    planned, wanted, watch = how
+    words = f"budget of {in_words(config.budget or 0.0)}: "
     if watch.stopped and watch.count != config.stop:
-        words += f"ended by the clock after {watch.count:,} updates, {asked:,} were planned"
-    elif holds < wanted:
-        words += f"holds {holds:,} of the {wanted:,} updates that would be made without it; took {took}"
+        return words + f"ended by the clock after {watch.count:,} updates, {asked:,} were planned"
+    if planned.updates is not None and planned.updates < wanted:
+        words += f"holds {planned.updates:,} of the {wanted:,} updates that would be made without it"
     else:
-        words += f"all {asked:,} updates fit into it; took {took}"
-    return model, fitted, words
+        words += f"all {asked:,} updates fit into it"
+    return f"{words}; took {in_words(took)}"
 
 
 def costs_of(watch: Watch, fitted: FitReport, begin: float) -> Costs:

@@ -1,8 +1,9 @@
 """Forecasts from very many origins at once: the arithmetic of ``runtime``, laid out for speed.
 
-A long series is read in blocks side by side, and the head works in float32 on a few origins at a time, so that what it
-touches stays in the cache.  ``runtime`` in float64 remains what is right; a test holds this to it.  What an origin is
-told depends on nothing after it, to the last bit: no value, no block and no decision to stop early.
+A long series is read in blocks side by side, many short ones as the columns of one matrix, and the head works in
+float32 on a few origins at a time, so that what it touches stays in the cache.  ``runtime`` in float64 remains what is
+right; a test holds this to it.  What an origin is told depends on nothing after it, to the last bit: no value, no block
+and no decision to stop early.
 
 Key: B series, T step, M block, C input channel, D hidden unit, K the four gates' 4 D in the LSTM and steps ahead in the
 head, E head unit, N origin, F feature, A candidate, J path polynomial, O head output, Q quantile.
@@ -133,6 +134,65 @@ def _alike(one: _Columns, other: _Columns) -> Array:
     """Which states are the same but for what may be neglected, (M,)."""
     near = [np.abs(this - that).max(axis=0) < MET[this.dtype] for this, that in zip(one, other, strict=True)]
     return np.asarray(near[0] & near[1])
+
+
+def read_ends(weights: Weights, x_BTC: Array) -> Array:
+    """What the head sees after the last step of many series, (B, D): the end of what ``runtime.read`` gives.
+
+    Series are columns here.  At each step all layers are walked through in turn, one matrix product each: a layer's
+    input, its own h and a 1 for the bias lie one above the other.  Nothing is kept but the newest state.
+
+    Args:
+        weights: the network's, of LSTM cells, in the precision that is wanted.
+        x_BTC: inputs of whole series.
+    """
+    batch, steps, channels = x_BTC.shape
+    units, dtype = weights.units, weights.head.state_DE.dtype
+    walks = [_Walked.of(layer, channels if place == 0 else units, batch) for place, layer in enumerate(weights.layers)]
+    x_TCB = np.ascontiguousarray(x_BTC.transpose(1, 2, 0), dtype)
+    begun_TB = (x_BTC[..., AGE] > 0).T
+    whole = int(np.argmax(begun_TB.all(axis=1))) if begun_TB.all(axis=1).any() else steps  # from here on all have begun
+    gates_KB, new_DB = np.empty((4 * units, batch), dtype), np.empty((units, batch), dtype)
+    doors_KB, (input_DB, forget_DB, candidate_DB, output_DB) = gates_KB[: 2 * units], gates_KB.reshape(4, units, batch)
+    seen_DB = np.zeros((units, batch), dtype)
+    for t in range(steps):
+        for place, walk in enumerate(walks):
+            walk.reads[...] = x_TCB[t] if place == 0 else seen_DB
+            np.matmul(walk.weights, walk.column, out=gates_KB)
+            np.tanh(gates_KB, out=gates_KB)
+            doors_KB += 1  # twice the sigmoids
+            output_DB += 1
+            input_DB *= candidate_DB
+            c_DB = walk.c
+            c_DB *= forget_DB
+            c_DB += input_DB
+            c_DB *= 0.5
+            if t < whole:
+                c_DB *= begun_TB[t]  # the state before a series' first value is zero, and stays so
+            np.tanh(c_DB, out=new_DB)
+            new_DB *= output_DB
+            np.multiply(new_DB, 0.5, out=walk.h)
+            seen_DB[...] = walk.h if place == 0 else seen_DB + walk.h
+    return np.ascontiguousarray(seen_DB.T)
+
+
+class _Walked(NamedTuple):
+    """A halved layer and the states of many series, in columns; ``reads`` and ``h`` are views of ``column``."""
+
+    weights: Array
+    column: Array
+    reads: Array
+    h: Array
+    c: Array
+
+    @classmethod
+    def of(cls, layer: LayerWeights, inputs: int, batch: int) -> _Walked:
+        halved, units = halve(layer), len(layer.hidden_DK)
+        weights = np.concatenate([halved.input_CK, halved.hidden_DK, halved.bias_K[None]]).T
+        column = np.zeros((weights.shape[1], batch), weights.dtype)
+        column[-1] = 1
+        state = np.zeros((units, batch), weights.dtype)
+        return cls(np.ascontiguousarray(weights), column, column[:inputs], column[inputs:-1], state)
 
 
 # ------------------------------------------------------------------------------------------- the head

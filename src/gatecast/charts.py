@@ -32,6 +32,7 @@ from gatecast.charts_parts import (
     keys_of,
     layered,
     line,
+    lines_ahead,
     model_colour,
     ordinal,
     pointer,
@@ -215,21 +216,10 @@ def multi_sequence_chart(outcome: Outcome) -> Figure:
     values = outcome.source.panel.series_values(0)
     most = max(1, MOST_STEPS // mode.horizon)
     origins = mode.origins[-most:]
-    ahead = np.arange(mode.horizon + 1)
-    known = np.repeat(newest(values)[origins, None, None], len(QUANTILES), axis=2)
-    forecasts = {
-        name: np.concatenate([known, made[-most:]], axis=1).reshape(-1, len(QUANTILES))
-        for name, made in outcome.forecasts[mode.name].items()
-    }
-    rows = origins[:, None] + ahead
+    forecasts = {name: made[-most:] for name, made in outcome.forecasts[mode.name].items()}
     seen = np.arange(origins[0], len(values))
     truth = at_rows(axes, seen) | {"truth": rounded(values[seen], axes)}
-    columns = at_rows(axes, rows.ravel()) | {
-        "cutoff": [axes.shown[origin] for origin in np.repeat(origins, len(ahead))],
-        "ahead": np.tile(ahead, len(origins)).tolist(),
-        "truth": rounded(values[rows].ravel(), axes),
-    }
-    columns |= forecast_columns(axes, forecasts)
+    columns = lines_ahead(axes, values, newest(values), origins, forecasts)
     keys = keys_of(forecasts, ("LSTM", "LastValue"))
     plural = "s" if mode.horizon > 1 else ""
     return Figure(

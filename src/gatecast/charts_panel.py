@@ -19,12 +19,12 @@ from gatecast.charts_parts import (
     at_rows,
     axes_of,
     data_of,
-    forecast_columns,
     keys_of,
     layered,
+    lines_ahead,
     rounded,
 )
-from gatecast.config import LEVELS, QUANTILES
+from gatecast.config import LEVELS
 from gatecast.coverage import Coverage, judge_panel_coverage
 from gatecast.panel_run import PanelOutcome
 from gatecast.run import newest
@@ -166,20 +166,10 @@ def fan_chart(outcome: PanelOutcome, picked: Picked) -> Figure:
     shown = max(outcome.cut.test, 2 * backtest.season_length, LEAST_SHOWN)
     begin = max(0, int(origins[0]) + 1 - min(shown, MOST_POINTS // 4))
     axes = axes_of(panel, s, outcome.source.unit, begin)
-    ahead = np.arange(horizon + 1)
-    known = np.repeat(newest(values)[origins, None, None], len(QUANTILES), axis=2)
-    forecasts = {
-        name: np.concatenate([known, made[s]], axis=1).reshape(-1, len(QUANTILES))
-        for name, made in backtest.forecasts.items()
-    }
-    rows, seen = origins[:, None] + ahead, np.arange(begin, len(values))
+    forecasts = {name: made[s] for name, made in backtest.forecasts.items()}
+    seen = np.arange(begin, len(values))
     truth = at_rows(axes, seen) | {"truth": rounded(values[seen], axes)}
-    columns = at_rows(axes, rows.ravel()) | {
-        "cutoff": [axes.shown[origin] for origin in np.repeat(origins, len(ahead))],
-        "ahead": np.tile(ahead, len(origins)).tolist(),
-        "truth": rounded(values[rows].ravel(), axes),
-    }
-    columns |= forecast_columns(axes, forecasts)
+    columns = lines_ahead(axes, values, newest(values), origins, forecasts)
     keys = keys_of(forecasts, ("LSTM", best))
     chart = along_time(axes, (truth, columns), keys, len(seen), errors=False)
     chart.height = 200

@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatecast import metrics
-from gatecast.config import MEDIAN
+from gatecast.config import MEDIAN, QUANTILES
 from gatecast.frequency import show_time
 from gatecast.panel import Panel
 from gatecast.scaling import Floats
@@ -338,6 +338,33 @@ def forecast_columns(axes: Axes, forecasts: Mapping[str, Floats]) -> Columns:
         low, high = metrics.interval(forecasts["LSTM"], level)
         columns |= {f"lo{level}": rounded(low, axes), f"hi{level}": rounded(high, axes)}
     return columns
+
+
+def lines_ahead(
+    axes: Axes, values: Floats, known: Floats, origins: Indices, forecasts: Mapping[str, Floats]
+) -> Columns:
+    """The columns of forecasts made at several origins, each a line that begins at the last value known there.
+
+    Args:
+        axes: those of the chart.
+        values: the series, (T,).
+        known: the last value known at every step, (T,).
+        origins: steps that are forecast from, (O,).
+        forecasts: by model, quantiles (O, H, Q) of the steps after each origin.
+    """
+    horizon = next(iter(forecasts.values())).shape[1]
+    first = np.repeat(known[origins, None, None], len(QUANTILES), axis=2)
+    made = {
+        name: np.concatenate([first, quantiles], axis=1).reshape(-1, len(QUANTILES))
+        for name, quantiles in forecasts.items()
+    }
+    rows = (origins[:, None] + np.arange(horizon + 1)).ravel()
+    columns = at_rows(axes, rows) | {
+        "cutoff": [axes.shown[origin] for origin in np.repeat(origins, horizon + 1)],
+        "ahead": np.tile(np.arange(horizon + 1), len(origins)).tolist(),
+        "truth": rounded(values[rows], axes),
+    }
+    return columns | forecast_columns(axes, made)
 
 
 def at_rows(axes: Axes, rows: Indices) -> Columns:

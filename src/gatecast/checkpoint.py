@@ -6,6 +6,7 @@ one is written, and if the newer is damaged.  A stage that is done has one file,
 first seconds, and then at most once in as many; a file is whole or not there at all.
 
     fit.json                              what is trained on which data; whether the fit is done
+    budget.json                           what a time budget came to, see ``ledger``
     stage-trial-fixed.done.safetensors    the result of a first, short training
     stage-training-fixed.a.safetensors    where the second stands
     stage-training-fixed.b.safetensors    where it stood before, or the other way round
@@ -36,7 +37,8 @@ KIND = "checkpoint"
 ABOUT = "fit.json"
 SLOTS = ("a", "b")
 STAGE_FILE = re.compile(r"stage-[a-z-]+\.(a|b|done)\.safetensors")
-HALF_WRITTEN = re.compile(rf"\.({STAGE_FILE.pattern}|{re.escape(ABOUT)})\.\w+")  # of a process that was killed
+NAMED = (STAGE_FILE.pattern, re.escape(ABOUT), r"budget\.json")
+HALF_WRITTEN = re.compile(rf"\.({'|'.join(NAMED)})\.\w+")  # of a process that was killed
 BEGIN_AGAIN = "delete its folder to begin again"
 FREE = {"device", "checkpoint_seconds"}  # settings of the training that a resumed one may have otherwise
 
@@ -166,7 +168,7 @@ class Checkpoint:
         except (OSError, LookupError, ValueError, TypeError, RecursionError) as error:
             raise ModelFileError(f"{path}: damaged or not a {KIND} ({error}); {BEGIN_AGAIN}") from None
         _require_format(path, version)
-        other = _difference(identity, self._identity)
+        other = difference(identity, self._identity)
         if other and not done:
             raise SettingsError(
                 f"{self.folder}: holds the checkpoint of another fit, {other}; give the data and settings that it was "
@@ -242,6 +244,24 @@ class Stage:
         self._all.result(self._name, kept)
 
 
+def is_unfinished(folder: Path) -> bool:
+    """Whether a folder holds a fit that is not done, as far as its description can be read."""
+    try:
+        return not json.loads((folder / ABOUT).read_bytes())["done"]
+    except (OSError, LookupError, ValueError, TypeError, RecursionError):
+        return False
+
+
+def mark_done(folder: Path) -> None:
+    """The fit in a folder has ended where its clock or its plan wanted; the folder may be used for another one."""
+    if is_unfinished(folder):
+        about = json.loads((folder / ABOUT).read_bytes())
+        try:
+            write_atomically(folder / ABOUT, json.dumps(about | {"done": True}, indent=1).encode())
+        except OutputError as error:
+            warnings.warn(str(error).partition(";")[0], CheckpointWarning, stacklevel=2)
+
+
 def fingerprint_of(arrays: Mapping[str, NDArray[Any]]) -> str:
     """Return the SHA-256 of named arrays."""
     digest = hashlib.sha256()
@@ -258,12 +278,12 @@ def _require_format(path: Path, version: object) -> None:
         )
 
 
-def _difference(one: Mapping[str, Any], other: Mapping[str, Any], where: str = "") -> str:
+def difference(one: Mapping[str, Any], other: Mapping[str, Any], where: str = "") -> str:
     """The first thing in which two identities differ, in words; empty if they do not."""
     for name in [*one, *(name for name in other if name not in one)]:
         before, now = one.get(name), other.get(name)
         if isinstance(before, dict) and isinstance(now, dict):
-            if found := _difference(before, now, f"{where}{name}."):
+            if found := difference(before, now, f"{where}{name}."):
                 return found
         elif before != now:
             if name == "data":

@@ -1,5 +1,7 @@
 """A model for other runtimes: the whole network as one ONNX graph, built from the arrays; needs onnx, not torch.
 
+Several models that read alike, such as the shipped pair, make one graph, whose forecast is the mean of theirs.
+
 The graph reads scaled inputs, a state and a question, and gives the new state and the forecast.  What scales a series
 and puts the question is NumPy (``scaling``): it is arithmetic on a few numbers that no graph makes faster.
 ``docs/export.md`` says what goes in and what comes out, with a program that forecasts with onnxruntime.
@@ -12,6 +14,7 @@ from __future__ import annotations
 
 import importlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,38 +32,37 @@ OPSET, IR = 17, 8  # of 2022: onnxruntime from 1.12 on reads them
 CLOSED = -1e4  # on an input gate: nothing is written before a series has begun
 
 
-def export_onnx(model: Model, path: str | Path) -> None:
-    """Write a model as an ONNX graph; an earlier file of that name is replaced only once the new one is complete.
+def export_onnx(model: Model | Sequence[Model], path: str | Path) -> None:
+    """Write a model, or several as one, as an ONNX graph; an earlier file of that name goes only once it is complete.
 
     Raises:
         MissingExtraError: onnx is not installed.
-        SettingsError: the network's cells are no LSTM's.
+        SettingsError: the network's cells are no LSTM's, or several models do not read alike.
         OutputError: the folder cannot be written to.
     """
     write_atomically(Path(path), onnx_of(model).SerializeToString())
 
 
-def onnx_of(model: Model) -> Any:
-    """Return a model as an ``onnx.ModelProto``.
+def onnx_of(model: Model | Sequence[Model]) -> Any:
+    """Return a model as an ``onnx.ModelProto``; of several, the layers of the first stand first in the state.
 
     Raises:
         MissingExtraError: onnx is not installed.
-        SettingsError: the network's cells are no LSTM's.
+        SettingsError: the network's cells are no LSTM's, or several models do not read alike.
     """
-    if model.weights.cell != "lstm":
-        raise SettingsError(
-            f"the network's cell is {model.weights.cell}, and only an LSTM is exported; train one with cell = 'lstm'"
-        )
+    models = (model,) if isinstance(model, Model) else tuple(model)
+    _require_alike(models)
     try:
         helper = importlib.import_module("onnx.helper")
     except ImportError:
         raise MissingExtraError("onnx is not installed; pip install 'gatecast[onnx]'") from None
-    graph = _Graph(helper)
-    seen_BTD = _layers(graph, model)
-    state_BD = graph.last(seen_BTD)
-    quantiles_BKQ = _head(graph, model, state_BD)
-    _units(graph, model, quantiles_BKQ)
-    widths, layers, units = widths_of(model.columns), len(model.weights.layers), model.weights.units
+    graph, model = _Graph(helper), models[0]
+    read = _layers(graph, models)
+    quantiles = [_head(graph, each, graph.last(seen_BTD)) for each, seen_BTD in zip(models, read, strict=True)]
+    made = [_units(graph, each, quantiles_BKQ) for each, quantiles_BKQ in zip(models, quantiles, strict=True)]
+    graph.mean(quantiles, np.float32, "quantiles_BKQ")
+    graph.mean(made, np.float64, "forecast_BKQ")
+    widths, layers, units = widths_of(model.columns), len(model.weights.layers) * len(models), model.weights.units
     single, double, flag, whole = (helper.np_dtype_to_tensor_dtype(np.dtype(kind)) for kind in ("f4", "f8", "?", "i8"))
     takes = [
         ("inputs_BTC", single, ["batch", "steps", channels_for(widths)]),
@@ -77,12 +79,12 @@ def onnx_of(model: Model) -> Any:
     gives = [
         ("forecast_BKQ", double, ["batch", "ahead", len(QUANTILES)]),
         ("quantiles_BKQ", single, ["batch", "ahead", len(QUANTILES)]),
-        ("seen_BTD", single, ["batch", "steps", units]),
+        ("seen_BTD", single, ["batch", "steps", units * len(models)]),
         ("next_h_LBD", single, [layers, "batch", units]),
         ("next_c_LBD", single, [layers, "batch", units]),
     ]
     info = helper.make_tensor_value_info
-    made = helper.make_graph(
+    whole_graph = helper.make_graph(
         graph.nodes, "gatecast", [info(*each) for each in takes], [info(*each) for each in gives], graph.constants
     )
     about = {
@@ -90,11 +92,44 @@ def onnx_of(model: Model) -> Any:
         "columns": [column.as_dict() for column in model.columns],
         "direct_horizon": model.direct_horizon,
         "quantiles": list(QUANTILES),
+        "members": len(models),
     }
     opset = helper.make_opsetid("", OPSET)
-    proto = helper.make_model(made, opset_imports=[opset], producer_name="gatecast", ir_version=IR)
+    proto = helper.make_model(whole_graph, opset_imports=[opset], producer_name="gatecast", ir_version=IR)
     helper.set_model_props(proto, {name: json.dumps(value) for name, value in about.items()})
     return proto
+
+
+def _require_alike(models: Sequence[Model]) -> None:
+    """Refuse what cannot be one graph.
+
+    Raises:
+        SettingsError: there is no model, a cell is no LSTM's, or two models do not read alike; both are named.
+    """
+    if not models:
+        raise SettingsError("no model is given to export; give one, or several that read alike")
+    for place, model in enumerate(models):
+        if model.weights.cell != "lstm":
+            raise SettingsError(
+                f"the network's cell is {model.weights.cell}, and only an LSTM is exported; train one with "
+                "cell = 'lstm'"
+            )
+        for what, one, other in zip(ALIKE, _reads(models[0]), _reads(model), strict=True):
+            if one != other:
+                raise SettingsError(
+                    f"models 1 and {place + 1} have another {what} ({one} and {other}), and one graph has one; export "
+                    "each by itself, and take the mean of what they forecast"
+                )
+
+
+ALIKE = ("shape", "scaling", "set of columns", "number of steps ahead at once")
+
+
+def _reads(model: Model) -> tuple[Any, ...]:
+    """What the models of one graph have in common, as ``ALIKE`` calls it."""
+    shape = f"{len(model.weights.layers)} x {model.weights.units}"
+    columns = [column.as_dict() for column in model.columns]
+    return shape, model.scaling.as_dict(), columns, model.direct_horizon
 
 
 class _Graph:
@@ -128,33 +163,42 @@ class _Graph:
     def silu(self, of: str) -> str:
         return str(self.add("Mul", of, self.add("Sigmoid", of)))
 
+    def mean(self, of: Sequence[str], dtype: Any, name: str) -> None:
+        """The mean of arrays of one shape, under a name."""
+        total = of[0]
+        for other in of[1:]:
+            total = self.add("Add", total, other)
+        self.add("Mul", total, self.constant(1 / len(of), dtype), name=name)
+
     def linear(self, of: str, weights: Any, bias: Any = None) -> str:
         product = self.add("MatMul", of, self.constant(weights))
         return str(product if bias is None else self.add("Add", product, self.constant(bias)))
 
 
-def _layers(graph: _Graph, model: Model) -> str:
-    """The LSTM layers; returns what the head sees at every step, (B, T, D)."""
-    below_TBC = graph.add("Transpose", "inputs_BTC", perm=[1, 0, 2])
-    age_TB1 = graph.slice(below_TBC, AGE, AGE + 1, 2)
+def _layers(graph: _Graph, models: Sequence[Model]) -> list[str]:
+    """The LSTM layers; returns for each model what its head sees at every step, (B, T, D)."""
+    inputs_TBC = graph.add("Transpose", "inputs_BTC", perm=[1, 0, 2])
+    age_TB1 = graph.slice(inputs_TBC, AGE, AGE + 1, 2)
     waits_TB1 = graph.add("Cast", graph.add("LessOrEqual", age_TB1, graph.constant(0.0)), to=1)
-    hidden, cells = [], []
-    seen_TBD = ""
-    for place, layer in enumerate(model.weights.layers):
-        reads_TBC = graph.add("Concat", below_TBC, waits_TB1, axis=2)
-        state = [graph.slice(name, place, place + 1, 0) for name in ("h_LBD", "c_LBD")]
-        weights = [graph.constant(array) for array in _in_order(layer)]
-        out_T1BD, h_1BD, c_1BD = graph.add(
-            "LSTM", reads_TBC, *weights, "", *state, outputs=3, hidden_size=model.weights.units
-        )
-        h_TBD = graph.add("Squeeze", out_T1BD, graph.constant([1], np.int64))
-        seen_TBD = h_TBD if place == 0 else graph.add("Add", seen_TBD, h_TBD)
-        below_TBC = seen_TBD
-        hidden.append(h_1BD)
-        cells.append(c_1BD)
+    hidden, cells, seen = list[str](), list[str](), list[str]()
+    for model in models:
+        below_TBC, seen_TBD = inputs_TBC, ""
+        for layer in model.weights.layers:
+            reads_TBC = graph.add("Concat", below_TBC, waits_TB1, axis=2)
+            state = [graph.slice(name, len(hidden), len(hidden) + 1, 0) for name in ("h_LBD", "c_LBD")]
+            weights = [graph.constant(array) for array in _in_order(layer)]
+            out_T1BD, h_1BD, c_1BD = graph.add(
+                "LSTM", reads_TBC, *weights, "", *state, outputs=3, hidden_size=model.weights.units
+            )
+            h_TBD = graph.add("Squeeze", out_T1BD, graph.constant([1], np.int64))
+            below_TBC = seen_TBD = graph.add("Add", seen_TBD, h_TBD) if seen_TBD else h_TBD
+            hidden.append(h_1BD)
+            cells.append(c_1BD)
+        seen.append(str(graph.add("Transpose", seen_TBD, perm=[1, 0, 2])))
     graph.add("Concat", *hidden, axis=0, name="next_h_LBD")
     graph.add("Concat", *cells, axis=0, name="next_c_LBD")
-    return str(graph.add("Transpose", seen_TBD, perm=[1, 0, 2], name="seen_BTD"))
+    graph.add("Concat", *seen, axis=2, name="seen_BTD")
+    return seen
 
 
 def _in_order(layer: LayerWeights) -> tuple[Any, Any, Any]:
@@ -192,7 +236,7 @@ def _head(graph: _Graph, model: Model, state_BD: str) -> str:
     centre_BK1 = graph.add("Add", centre_BK1, graph.slice(out_BKO, CANDIDATES, CANDIDATES + 1, 2))
     outward_BKQ = graph.add("Softplus", graph.slice(out_BKO, CANDIDATES + 1, len(QUANTILES) + CANDIDATES, 2))
     away_BKQ = graph.add("MatMul", outward_BKQ, graph.constant(_sums()))
-    return str(graph.add("Add", centre_BK1, away_BKQ, name="quantiles_BKQ"))
+    return str(graph.add("Add", centre_BK1, away_BKQ))
 
 
 def _sums() -> Any:
@@ -203,14 +247,13 @@ def _sums() -> Any:
     return above.astype(np.float32) - below.astype(np.float32)
 
 
-def _units(graph: _Graph, model: Model, quantiles_BKQ: str) -> None:
+def _units(graph: _Graph, model: Model, quantiles_BKQ: str) -> str:
     """The forecast in original units, widened where validation asked for it; see ``runtime.widen``."""
     ends = graph.constant([1, 2], np.int64)
     level_B11, scale_B11 = (graph.add("Unsqueeze", name, ends) for name in ("level_B", "scale_B"))
     made_BKQ = graph.add("Mul", graph.add("Cast", quantiles_BKQ, to=11), scale_B11)
     if model.widening_KQ is None:
-        graph.add("Add", level_B11, made_BKQ, name="forecast_BKQ")
-        return
+        return str(graph.add("Add", level_B11, made_BKQ))
     made_BKQ = graph.add("Add", level_B11, made_BKQ)
     centre_BK1 = graph.slice(made_BKQ, MEDIAN, MEDIAN + 1, 2)
     rows_K = graph.add("Sub", "steps_K", graph.constant(1, np.int64))
@@ -224,4 +267,4 @@ def _units(graph: _Graph, model: Model, quantiles_BKQ: str) -> None:
             part = graph.slice(away_BKQ, place, place + 1, 2)
             far = graph.add(combine, far, part) if far else part
             parts[place] = graph.add("Add", centre_BK1, far)
-    graph.add("Concat", *(parts[place] for place in sorted(parts)), axis=2, name="forecast_BKQ")
+    return str(graph.add("Concat", *(parts[place] for place in sorted(parts)), axis=2))

@@ -25,6 +25,7 @@ from gatecast.config import NetworkConfig, RunConfig, TrainingConfig, with_defau
 from gatecast.covariates import Column
 from gatecast.errors import DataError, ModelFileError, SettingsError
 from gatecast.frequency import require_season_lengths, season_lengths
+from gatecast.ledger import Ledger
 from gatecast.modelfile import Model, with_seasons
 from gatecast.panel import Panel
 from gatecast.predictor import require_columns
@@ -214,6 +215,25 @@ def _go_on(
     plan = plan._replace(back=DRAWN_BACK if kind == "fine_tune" else 0.0).kept_in(wishes.checkpoint, series, kind)
     model, fitted = _learned(series, supply, (plan, scaling, {}), progress)
     return replace(model, card={**model.card, "start": dict(start.card)}), fitted
+
+
+def ledger_of(series: Series, wishes: Wishes) -> Ledger | None:
+    """Where what a time budget came to is kept; None without a budget, or without checkpoints.
+
+    Raises:
+        SettingsError: the checkpoint's folder holds an unfinished fit of other data or settings.
+        ModelFileError: what it holds is damaged or of a newer version.
+    """
+    if wishes.checkpoint is None or wishes.training is None or wishes.training.budget is None:
+        return None
+    identity = {
+        "data": fingerprint(series.planes),
+        "validation": series.validation,
+        "seasons": wishes.season_length,
+        "network": None if wishes.network is None else wishes.network.model_dump(mode="json"),
+        "training": wishes.training.model_dump(mode="json", exclude=FREE),
+    }
+    return Ledger(wishes.checkpoint, identity, wishes.training.checkpoint_seconds)
 
 
 def usual_updates(series: Series, wishes: Wishes) -> int:

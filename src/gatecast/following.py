@@ -88,11 +88,13 @@ def score(plan: Plan, memory: Memory, value: float) -> None:
     memory.totals_P2[:] *= np.stack([plan.fade_P, plan.fade_P**2], axis=1)
     said_NQ = memory.said_RNQ[(now - plan.ahead_N) % ring, np.arange(len(plan.ahead_N))]
     scores_NL = interval_scores(np.full(len(said_NQ), value), said_NQ)
-    for pool, scores_L in zip(plan.pool_N, scores_NL, strict=True):
-        if np.isfinite(scores_L).all():
-            parts_L = ((np.log(np.clip(scores_L, *RANGE)) - LOWEST) / WIDTH).astype(np.int64)
-            memory.weight_PLB[pool, np.arange(MEDIAN), np.minimum(parts_L, BINS - 1)] += 1
-            memory.totals_P2[pool] += 1
+    whole_N = np.isfinite(scores_NL).all(axis=1)
+    if whole_N.any():
+        parts_NL = ((np.log(np.clip(scores_NL[whole_N], *RANGE)) - LOWEST) / WIDTH).astype(np.int64)
+        pool_N = plan.pool_N[whole_N]
+        at = pool_N[:, None], np.arange(MEDIAN), np.minimum(parts_NL, BINS - 1)
+        np.add.at(memory.weight_PLB, at, 1)  # several forecasts may have the same pool
+        np.add.at(memory.totals_P2, pool_N, 1)
     _read(plan, memory, now % len(plan.fade_P))
     memory.said_RNQ[now % ring] = np.nan
 

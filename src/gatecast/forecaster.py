@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from gatecast import predictor
 from gatecast.budget import fit_within
 from gatecast.cards import About, card_of, data_of, learn_columns, require_same_series
+from gatecast.checkpoint import mark_done
 from gatecast.config import NetworkConfig, TrainingConfig
 from gatecast.covariates import Column
 from gatecast.errors import OutsideTraining, SettingsError
@@ -25,6 +26,7 @@ from gatecast.fitting import (
     columns_to_tune,
     continue_model,
     fit_model,
+    ledger_of,
     refit_model,
     tune_model,
     usual_updates,
@@ -155,7 +157,7 @@ class LSTMForecaster(Estimator):
         if wishes.season_length is None and panel.frequency.unit == "numbers":
             wishes = wishes._replace(season_length=(found_season(panel, validation),))
         series = _series(panel, columns, validation)
-        made = _within(lambda asked, report: tune_model(start, series, asked, report), wishes, TUNING)
+        made = _within(lambda asked, report: tune_model(start, series, asked, report), series, wishes, TUNING)
         return self._take(made, panel, table)
 
     def continue_fit(
@@ -195,7 +197,8 @@ class LSTMForecaster(Estimator):
         require_same_series(start.card, panel)
         columns = columns_to_tune(start, panel, "continue_fit")
         series = _series(panel, columns, self._validation_steps(panel.lengths))
-        made = _within(lambda asked, report: continue_model(start, series, asked, report), self._wishes(), TUNING)
+        wishes = self._wishes()
+        made = _within(lambda asked, report: continue_model(start, series, asked, report), series, wishes, TUNING)
         return self._take(made, panel, table)
 
     def fit_folder(  # noqa: PLR0913 (the choice of columns, as keywords)
@@ -292,7 +295,7 @@ class LSTMForecaster(Estimator):
         """
         series, wishes = Series(planes, about, validation_steps), self._wishes()
         usual = usual_updates(series, wishes)
-        self._keep(*_within(lambda asked, report: fit_model(series, asked, report), wishes, usual, progress))
+        self._keep(*_within(lambda asked, report: fit_model(series, asked, report), series, wishes, usual, progress))
         return self
 
     def predict(self, horizon: int, level: Sequence[int] = (), future: Any = None) -> Any:
@@ -440,8 +443,7 @@ class LSTMForecaster(Estimator):
         self.picked_ = picked_words(model.config, fitted.race, budget)
 
     def _wishes(self) -> Wishes:
-        timed = self.training is not None and (self.training.budget is not None or self.training.stop is not None)
-        checkpoint = None if self.checkpoint is None or timed else Path(self.checkpoint)  # a clock is not gone on with
+        checkpoint = None if self.checkpoint is None else Path(self.checkpoint)
         return Wishes(self.network, self.training, self.season_length, checkpoint)
 
     def _model(self, asked: str) -> Model:
@@ -491,16 +493,22 @@ def _series(panel: Panel, columns: tuple[Column, ...], validation_steps: int) ->
 
 def _within(
     make: Callable[[Wishes, Report | None], tuple[Model, Fitted]],
+    series: Series,
     wishes: Wishes,
     usual: int,
     progress: Report | None = None,
 ) -> tuple[Model, Fitted, str | None]:
     """What ``make`` makes within the time budget of the wishes, and what came of the budget in words."""
 
-    def fit(training: TrainingConfig, report: Report | None) -> tuple[Model, Fitted]:
-        return make(wishes._replace(training=training), report)
+    def fit(training: TrainingConfig, report: Report | None, kept: bool) -> tuple[Model, Fitted]:
+        return make(wishes._replace(training=training, checkpoint=wishes.checkpoint if kept else None), report)
 
-    return fit_within(fit, wishes.training or TrainingConfig(), usual, progress)
+    model, fitted, words = fit_within(
+        fit, wishes.training or TrainingConfig(), usual, progress, ledger_of(series, wishes)
+    )
+    if wishes.checkpoint is not None and model.config.training.stop is not None and not fitted.trained.interrupted:
+        mark_done(wishes.checkpoint)
+    return model, fitted, words
 
 
 def _panel_of(

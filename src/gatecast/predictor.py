@@ -30,6 +30,7 @@ CELLS = 20_000  # series x steps read at a time
 RUN_ON_CELLS = 20 * CELLS  # the same where every origin is run on from
 QUICK_CHUNK = 128  # and by ``bulk``, so that what is asked stays in the cache
 MANY = 5_000  # origins x steps ahead of a series from which ``bulk`` answers
+ABREAST = 32  # series read side by side from which it forecasts
 
 
 def read_series(model: Model, values_ST: Floats, more: Covariates | None = None) -> tuple[Scaled, Floats]:
@@ -86,8 +87,7 @@ def _answer_widened(model: Model, scaled: Scaled, origins: NDArray[np.int64], ma
 def _answer_quickly(model: Model, scaled: Scaled, origins: NDArray[np.int64], made_SOHQ: Floats) -> None:
     """The same by ``bulk``: within 1e-5 of the scale of each origin."""
     weights = model.weights
-    read_with = runtime.with_dtype(weights, np.float32) if bulk.is_plain(weights) else weights
-    h_STD = bulk.read_long(read_with, scaled.inputs_BTC)
+    h_STD = bulk.read_long(_read_with(weights), scaled.inputs_BTC)
     steps_K = np.arange(1, made_SOHQ.shape[2] + 1)
     for s, made_OHQ in enumerate(made_SOHQ):
         for begin in range(0, len(origins), QUICK_CHUNK):
@@ -99,6 +99,36 @@ def _answer_quickly(model: Model, scaled: Scaled, origins: NDArray[np.int64], ma
             )
             made_NKQ = made_OHQ[begin : begin + QUICK_CHUNK]
             bulk.answer_many(weights.head, h_STD[at], told, around, model.widening_KQ, made_NKQ)
+
+
+def _read_with(weights: runtime.Weights) -> runtime.Weights:
+    """Weights in the precision that is good enough to read series with."""
+    return runtime.with_dtype(weights, np.float32) if bulk.is_plain(weights) else weights
+
+
+def _forecast_abreast(
+    model: Model, read_with: runtime.Weights, values_ST: Floats, horizon: int, more: Covariates | None
+) -> Floats:
+    """What ``run_on`` gives up to the direct horizon, by ``bulk``: within 1e-5 of the scale at the end of each series.
+
+    Args:
+        model: the model.
+        read_with: its weights, as ``_read_with`` gives them.
+        values_ST: many series.
+        horizon: steps ahead.
+        more: the columns beside the target.
+    """
+    scaled = scale_series(values_ST, model.scaling, more)
+    h_SD = bulk.read_ends(read_with, scaled.inputs_BTC[:, : values_ST.shape[1]])
+    made_SHQ, steps_K = np.empty((len(values_ST), horizon, len(QUANTILES))), np.arange(1, horizon + 1)
+    rows = np.arange(len(values_ST))
+    for begin in range(0, len(rows), QUICK_CHUNK):
+        few = rows[begin : begin + QUICK_CHUNK]
+        at = few, np.full_like(few, values_ST.shape[1] - 1)
+        told = bulk.tell(scaled, at, steps_K, model.scaling.seasons)
+        around = scaled.level_BT[at], scaled.scale_BT[at]
+        bulk.answer_many(model.weights.head, h_SD[few], told, around, model.widening_KQ, made_SHQ[few[0] : few[-1] + 1])
+    return made_SHQ
 
 
 def _cut_at(
@@ -255,6 +285,7 @@ def forecast_planes(model: Model, planes: Planes, horizon: int, ahead_JSH: Float
     lengths = planes.lengths
     made = np.empty((len(lengths), horizon, len(QUANTILES)))
     order = np.argsort(lengths, kind="stable")
+    quick, read_with = horizon <= model.direct_horizon and model.weights.cell == "lstm", _read_with(model.weights)
     begin = 0
     while begin < len(order):
         end = begin + 1
@@ -264,7 +295,10 @@ def forecast_planes(model: Model, planes: Planes, horizon: int, ahead_JSH: Float
         values_ST, more = read_planes(planes, rows, np.zeros_like(rows), lengths[rows])
         if more is not None and more.known_JBT is not None and ahead_JSH is not None:
             more = more._replace(known_JBT=np.concatenate([more.known_JBT, ahead_JSH[:, rows]], axis=2))
-        made[rows] = run_on(model, values_ST, horizon, more)
+        if quick and len(rows) >= ABREAST:
+            made[rows] = _forecast_abreast(model, read_with, values_ST, horizon, more)
+        else:
+            made[rows] = run_on(model, values_ST, horizon, more)
         begin = end
     return made
 

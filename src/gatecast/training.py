@@ -26,6 +26,7 @@ from gatecast.windows import Batch, TrainingSet, sample, training_set, validatio
 
 CHECKS = 20  # looks at the validation part, if not said otherwise
 PATIENCE = 8  # looks without an improvement after which training stops
+SEEN = "seen."  # before the update, in a checkpoint's names of weights for those who look inside
 LARGEST_ERROR = 20.0  # one absurd truth weighs no more than this many scales
 AVERAGING = 0.02  # share of the newest weights in the average that is judged and kept
 BETAS = (0.9, 0.999)
@@ -140,6 +141,7 @@ def train(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 (the loop stays in one pi
         tensors = {"weights": weights.data, "mean": adam.mean, "square": adam.square, "average": average, "best": best}
         if stage is not None and (kept := stage.newest()) is not None:
             update, waited, best_loss, best_update, history = _put_back(kept, tensors, place)
+            seen_on_the_way |= _seen_in(kept, first)
             adam.steps, drawn = update, kept.numbers["drawn"]
             if not source.whole:
                 rng.bit_generator.state = drawn
@@ -154,7 +156,8 @@ def train(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 (the loop stays in one pi
                 if stage is not None and stage.due():
                     counts = {"update": update, "waited": waited, "best_loss": best_loss, "best_update": best_update}
                     numbers = {**counts, "history": history, "drawn": drawn, "rng": rng.bit_generator.state}
-                    stage.keep(Kept(_arrays_of(tensors, place), numbers))
+                    seen = {f"{SEEN}{moment}": vector for moment, vector in seen_on_the_way.items()}
+                    stage.keep(Kept(_arrays_of(tensors | seen, place), numbers))
                 if update % RENEW == 0 and update and not source.whole:
                     drawn = rng.bit_generator.state
                     data = _pool(source, scaling, config, rng)
@@ -249,6 +252,18 @@ def _put_back(
         return *counts, int(numbers["best_update"]), history
     except (LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         raise ModelFileError(f"the checkpoint does not fit the network ({error}); begin again without it") from None
+
+
+def _seen_in(kept: Kept, like: Tensor) -> dict[int, Tensor]:
+    """The weights at earlier looks, by update.
+
+    Raises:
+        ModelFileError: the checkpoint is of another network.
+    """
+    found = {name.removeprefix(SEEN): array for name, array in kept.arrays.items() if name.startswith(SEEN)}
+    if not all(name.isdecimal() and array.shape == tuple(like.shape) for name, array in found.items()):
+        raise ModelFileError("the checkpoint does not fit the network; begin again without it")
+    return {int(name): torch.from_numpy(array).to(like) for name, array in found.items()}
 
 
 class Flat(NamedTuple):
