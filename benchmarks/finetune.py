@@ -53,9 +53,11 @@ def draw(task: Task, size: int, count: int) -> list[list[Series]]:
 
 
 def learned(task: Task, series: Sequence[Series], updates: int | None, tuned: bool) -> Made:
-    """An LSTM that was adapted, or trained from nothing; the horizon is known to the one that is trained."""
+    """An LSTM that was adapted, or trained from nothing; the horizon is known to both."""
     panel = panel_of([each.known for each in series])
-    config = TrainingConfig() if tuned else TrainingConfig(horizon=task.horizon, updates=updates, start="nothing")
+    config = TrainingConfig(horizon=task.horizon)
+    if not tuned:
+        config = TrainingConfig(horizon=task.horizon, updates=updates, start="nothing")
     forecaster = LSTMForecaster(training=config, season_length=(task.season,))
     begin = time.process_time()
     if tuned:

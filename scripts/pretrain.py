@@ -1,6 +1,6 @@
 """Make the shipped weights from a seed: train the network on simulated series alone.
 
-    python scripts/pretrain.py --seed 0 --state FILE                  twenty to forty minutes of one core
+    python scripts/pretrain.py --seed 0 --state FILE                  twenty to fifty minutes of one core
     python scripts/pretrain.py --seed 0 --state FILE --seconds 500    one slice of it; call again to go on
     python scripts/pretrain.py --seed 0 --state FILE --export FILE    write what there is as a model file
 
@@ -36,7 +36,7 @@ from gatecast.synthetic import ANY_SEASON, KINDS, Kind, simulate
 Floats = NDArray[np.float64]
 Random = np.random.Generator
 
-UPDATES = 14_000
+UPDATES = 12_000
 PART = 500  # updates between two saves; pools are drawn anew for each part
 RATE = 3e-3  # peak of the one-cycle schedule
 WARM = 0.1  # share of the updates in which it rises
@@ -47,6 +47,8 @@ STEPS = 12  # ahead, of an origin
 CELLS = 9_000  # series x steps of a batch
 FEWEST, MOST = 12, 96  # series of a batch
 USES = 1.5  # times that a simulated series is looked at, on average
+READ, LONG = 400, 1_200  # steps that are read of a series at most, and in LONG_SHARE of the batches; scale and phases
+LONG_SHARE = 0.15  # know all before them
 REACH = DIRECT_HORIZON
 LARGEST_LOSS = 20.0  # of an origin, in scales
 LARGEST_WEIGHT = 8.0
@@ -94,18 +96,21 @@ class Pool:
     def batch(self, rng: Random) -> Batch:
         """Series of like length, origins anywhere in them, and steps ahead that are the same for all."""
         kind, scaled, steps = self.kind, self.scaled, self.truth_ST.shape[1]
+        read = LONG if rng.random() < LONG_SHARE else READ
         middle = int(rng.integers(0, len(self.order_S)))
         shown = max(1, steps - int(self.first_S[self.order_S[middle]]))
-        size = min(int(np.clip(CELLS // shown, FEWEST, MOST)), len(self.order_S))
+        size = min(int(np.clip(CELLS // min(shown, read), FEWEST, MOST)), len(self.order_S))
         begin = int(np.clip(middle - size // 2, 0, len(self.order_S) - size))
         rows_B = self.order_S[begin : begin + size]
         self.left -= size
-        first_B = self.first_S[rows_B]
-        usable_B1 = (steps - 1 - first_B)[:, None]
+        unread = steps - int(self.first_S[rows_B].max()) - read
+        end = steps - int(rng.integers(0, max(1, unread + 1)))  # what is read of long series ends anywhere in them
+        first_B = np.maximum(self.first_S[rows_B], end - read)
+        usable_B1 = (end - 1 - first_B)[:, None]
         young_B1 = rng.random((size, 1)) < 0.3  # asked before they have shown a whole season
         low_B1 = np.minimum(2 + kind.seasons[-1] * ~young_B1, usable_B1 // 2)
         chosen_BN = low_B1 + (rng.random((size, ORIGINS)) * (usable_B1 - low_B1)).astype(np.int64)
-        origins_BN = np.minimum(first_B[:, None] + chosen_BN, steps - 2)
+        origins_BN = np.minimum(first_B[:, None] + chosen_BN, end - 2)
         begin = int(first_B.min())
         rows_N, at_N = np.repeat(rows_B, ORIGINS), origins_BN.ravel()
         steps_K = _ahead(min(REACH, steps // 3), rng)
@@ -115,7 +120,7 @@ class Pool:
         known_NK = np.isfinite(truth_NK) & (ahead_NK < steps) & (scale_N > 0)[:, None]
         safe_N = np.where(scale_N > 0, scale_N, 1.0)
         return Batch(
-            scaled.inputs_BTC[rows_B][:, begin:],
+            scaled.inputs_BTC[rows_B, begin:end],
             origins_BN - begin,
             ask(scaled, rows_N, at_N, steps_K, kind.seasons),
             np.where(known_NK, (truth_NK - level_N[:, None]) / safe_N[:, None], 0.0),
@@ -164,7 +169,7 @@ class Training:
             which = int(rng.choice(len(KINDS), p=shares))
             if which not in pools or pools[which].left <= 0:
                 cells = shares[which] * PART * CELLS / USES
-                pools[which] = Pool(KINDS[which], max(64, int(cells) // KINDS[which].longest), rng)
+                pools[which] = Pool(KINDS[which], max(64, int(cells) // min(KINDS[which].longest, READ)), rng)
             for group in self.adam.param_groups:
                 group["lr"] = RATE * one_cycle(self.update / self.updates)
             self.adam.zero_grad()

@@ -1,7 +1,7 @@
 """Write ``tests/golden``: series, weights and the forecasts that every home of the arithmetic must give.
 
-``v3`` has every stage in float64, made by ``gatecast.scaling`` and ``gatecast.runtime``.  ``model-format-3`` is a model
-file, and ``forecast-format-3`` holds a table and what that model makes of it.  Files of earlier numbers were written by
+``v4`` has every stage in float64, made by ``gatecast.scaling`` and ``gatecast.runtime``.  ``model-format-4`` is a model
+file, and ``forecast-format-4`` holds a table and what that model makes of it.  Files of earlier numbers were written by
 the last version that wrote that format: ``v1``, with past-only columns beside the target, by format 1, and ``v2``, with
 known-future and static ones too, by format 2.  A file is written once: if one changes, models that were written before
 give other forecasts.

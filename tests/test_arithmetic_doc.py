@@ -85,11 +85,14 @@ def test_the_arrays_have_the_names_and_shapes_of_the_code(widths):
 def test_the_header_is_as_the_page_says():
     text = " ".join(PAGE.read_text(encoding="utf-8").split())
     assert f"`gatecast_format` ({modelfile.FORMAT})" in text
-    channels, features, candidates = modelfile.EARLIER
-    assert f"know {channels} channels, {features} features and the candidates 0–{candidates - 1}." in text
-    assert f"rows of zeros for the channels {channels}–{len(scaling.CHANNELS) - 1}, before" in text
-    assert f"rows of zeros for the features {features}–{scaling.FEATURES - 1}, before" in text
-    assert f"get the outputs {candidates}–{scaling.CANDIDATES - 1}: no weights, and −10⁴, which" in text
+    channels, features, candidates = modelfile.EARLIER[1]
+    assert modelfile.EARLIER[2] == modelfile.EARLIER[1]
+    assert f"know {channels} channels, {features} features and the candidates 0–{candidates - 1};" in text
+    channels, features, candidates = modelfile.EARLIER[3]
+    assert f"of format 3 know {channels}, {features} and the candidates 0–{candidates - 1}." in text
+    assert f"rows of zeros for the channels that are missing, up to {len(scaling.CHANNELS) - 1}, before" in text
+    assert f"rows of zeros for the features that are missing, up to {scaling.FEATURES - 1}, before" in text
+    assert f"candidates that are missing, up to {scaling.CANDIDATES - 1}: no weights, and −10⁴, which" in text
     assert modelfile.NEVER == -1e4
     described = text[text.index("`columns` is a list of objects") :]
     for name in covariates.Column("x", "past").as_dict():
@@ -156,7 +159,7 @@ def inputs_by_the_page(y, beside, settings):
     running = settings["kind"] == "running"
     rate = 0.05 if first >= 12 else 0.1
     short, long, size, fast, slow = Smooth(rate), Smooth(rate), Smooth(0.1), Smooth(0.3), Smooth(0.02)
-    smooth, rise, season_rise = Smooth(0.2), Smooth(rate), Smooth(rate)
+    smooth, rise, season_rise, far = Smooth(0.2), Smooth(rate), Smooth(rate), Smooth(rate)
     kappa = dict.fromkeys((first, second))
     phases = {m: [Smooth(0.2) for _ in range(m)] for m in (first, second) if m}
     others = [(x, 0.0, Smooth(0.02), Smooth(0.02)) for x in past]
@@ -184,9 +187,12 @@ def inputs_by_the_page(y, beside, settings):
         slope = season_rise.mean / first if season_rise.n else rise.mean
         if running:
             level = kappa[first] or 0.0
-            for mean, x in ((short, d0), (long, d1), (size, y[t]), (fast, d0), (slow, d0)):
+            for mean, x in ((short, d0), (long, d1), (far, d2), (size, y[t]), (fast, d0), (slow, d0)):
                 mean.take(None if x is None else abs(x))
-            scale = max(long.mean if long.n else short.mean, 0.002 * size.mean)
+            scale = long.mean if long.n else short.mean
+            if far.n and settings.get("nearest"):
+                scale = min(scale, far.mean)
+            scale = max(scale, 0.002 * size.mean)
             units = [scale] * 3
             rough = [ratio(fast.mean, scale), ratio(slow.mean, scale), ratio(scale, size.mean)]
         else:
@@ -273,6 +279,12 @@ def head_by_the_page(y, known, t, k, x, row, seasons, weights):
     base = found[1] if found[5] is None else found[5]
     since = next((t - u for u in range(t, -1, -1) if y[u] is not None), 0)
     found.append(None if base is None else base + (k + min(since, 256)) * slope)
+    newest = t - since
+    for m, candidate in ((first, found[5]), (second, found[6])):
+        found.append(None if candidate is None else found[1] + usual[m][1][(t + k) % m] - usual[m][1][newest % m])
+    for m, candidate in ((first, found[2]), (second, found[3])):
+        before = y[newest - m] if newest >= m else None
+        found.append(None if candidate is None or before is None else candidate + y[newest] - before)
     normal = [max(-1000.0, min(1000.0, (v - level) / scale)) if v is not None and scale else 0.0 for v in found]
     turns = [f(2 * math.pi * k / m) if m > 1 else 0.0 for m in (first, second) for f in (math.sin, math.cos)]
     logs = [math.log(first) / 4, math.log(second) / 4]
@@ -285,25 +297,30 @@ def head_by_the_page(y, known, t, k, x, row, seasons, weights):
     w = {name.removeprefix("head."): array for name, array in weights.items()}
     e = silu(plus(times(x, w["state_DE"]), times(features, w["question_FE"]), w["bias_E"]))
     out = plus(times(silu(plus(times(e, w["middle_ED"]), w["middle_bias_D"])), w["out_DO"]), w["out_bias_O"])
-    powers = [math.exp(out[a]) if found[a] is not None else 0.0 for a in range(8)]
+    powers = [math.exp(out[a]) if found[a] is not None else 0.0 for a in range(12)]
     mixture = sum(p * v for p, v in zip(powers, normal, strict=True)) / sum(powers)
     angle = math.acos(2 * k / 64 - 1)
     path = plus(times(x, w["path_DJ"]), w["path_bias_J"])
-    median = mixture + sum(p * math.cos(j * angle) for j, p in enumerate(path)) + out[8]
+    median = mixture + sum(p * math.cos(j * angle) for j, p in enumerate(path)) + out[12]
     outward = [math.log1p(math.exp(v)) for v in out]
-    below = [median - sum(outward[n:15]) for n in range(9, 15)]
-    above = [median + sum(outward[15 : n + 1]) for n in range(15, 21)]
+    below = [median - sum(outward[n:19]) for n in range(13, 19)]
+    above = [median + sum(outward[19 : n + 1]) for n in range(19, 25)]
     return [level + scale * q for q in (*below, median, *above)]
 
 
-def brought_up_by_the_page(weights):
-    """The weights of format 1 or 2 as those of format 3."""
+def brought_up_by_the_page(weights, version):
+    """The weights of an earlier format as those of format 4."""
+    channels, features, last = (19, 18, 8) if version == "v3" else (16, 14, 4)
     new = dict(weights)
-    for name, at, count in (("layer.0.input_CK", 16, 3), ("head.question_FE", 14, 4)):
+    for name, at, count in (
+        ("layer.0.input_CK", channels, 19 - channels),
+        ("head.question_FE", features, 22 - features),
+    ):
         rows = weights[name]
         new[name] = rows[:at] + [[0.0] * len(rows[0])] * count + rows[at:]
-    new["head.out_DO"] = [row[:4] + [0.0] * 4 + row[4:] for row in weights["head.out_DO"]]
-    new["head.out_bias_O"] = weights["head.out_bias_O"][:4] + [-1e4] * 4 + weights["head.out_bias_O"][4:]
+    more, bias = 12 - last, weights["head.out_bias_O"]
+    new["head.out_DO"] = [row[:last] + [0.0] * more + row[last:] for row in weights["head.out_DO"]]
+    new["head.out_bias_O"] = bias[:last] + [-1e4] * more + bias[last:]
     return new
 
 
@@ -335,15 +352,15 @@ def forecast_by_the_page(y, beside, settings, weights, widening, direct, horizon
     ]
 
 
-@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
+@pytest.mark.parametrize("version", ["v1", "v2", "v3", "v4"])
 @pytest.mark.parametrize("name", ["running", "running_no_season", "fixed"])
 def test_the_page_alone_gives_the_golden_forecasts(version, name):
     with safe_open(GOLDEN / f"{version}.safetensors", framework="numpy") as file:
         arrays = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118 (it is not a dict)
         settings = json.loads(file.metadata()[name])
     weights = {key.removeprefix("weights."): a.tolist() for key, a in arrays.items() if key.startswith("weights.")}
-    if version != "v3":
-        weights = brought_up_by_the_page(weights)
+    if version != "v4":
+        weights = brought_up_by_the_page(weights, version)
 
     def plain(values):
         return [float(v) if np.isfinite(v) else None for v in values]
@@ -355,7 +372,7 @@ def test_the_page_alone_gives_the_golden_forecasts(version, name):
         rows = inputs_by_the_page(y, beside, settings)
         # the first value of a past-only column less its mean is nothing but rounding, in units of 1e-9 of it
         inputs_TC = np.array([r[0] for r in rows])
-        if version != "v3":
+        if version in ("v1", "v2"):
             inputs_TC = np.delete(inputs_TC, slice(16, 19), axis=1)
         np.testing.assert_allclose(inputs_TC, arrays[f"{name}.inputs_BTC"][row], rtol=1.2e-7, atol=2e-6)
         np.testing.assert_allclose([r[1] for r in rows], arrays[f"{name}.level_BT"][row], rtol=1e-12, atol=1e-12)

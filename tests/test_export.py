@@ -23,10 +23,10 @@ from gatecast.modelfile import Model, save_model
 from gatecast.panel import panel_from_arrays
 from gatecast.predictor import predict_many
 from gatecast.runtime import weights_from_arrays, weights_to_arrays
-from gatecast.scaling import Covariates, Running, ask, scale_series, scaling_from
+from gatecast.scaling import CANDIDATES, Covariates, Running, ask, scale_series, scaling_from
 from gatecast.zeroshot import shipped
 
-GOLDEN = Path(__file__).parent / "golden" / "v3.safetensors"
+GOLDEN = Path(__file__).parent / "golden" / "v4.safetensors"
 every_kind = pytest.mark.parametrize("kind", ["running", "running_no_season", "fixed"])
 DIRECT = 8
 
@@ -74,8 +74,8 @@ def nothing(model, batch):
     features = len(model.weights.head.question_FE)
     return {
         "features_BKF": np.zeros((batch, 1, features), np.float32),
-        "candidates_BKA": np.zeros((batch, 1, 8), np.float32),
-        "available_BKA": np.ones((batch, 1, 8), bool),
+        "candidates_BKA": np.zeros((batch, 1, CANDIDATES), np.float32),
+        "available_BKA": np.ones((batch, 1, CANDIDATES), bool),
         "path_KJ": np.zeros((1, 10), np.float32),
         "steps_K": np.ones(1, np.int64),
         "level_B": np.zeros(batch),

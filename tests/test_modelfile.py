@@ -141,17 +141,17 @@ def test_a_file_of_an_earlier_format_is_written_again_as_one_of_this_format(path
     assert all(np.array_equal(array, other[name]) for name, array in one.items())
 
 
-def test_what_an_earlier_format_did_not_know_weighs_nothing_and_stands_where_it_belongs():
-    arrays, model = (
-        contents(GOLDEN / "model-format-2.safetensors")[0],
-        load_model(GOLDEN / "model-format-2.safetensors"),
-    )
+@pytest.mark.parametrize("version", [2, 3])
+def test_what_an_earlier_format_did_not_know_weighs_nothing_and_stands_where_it_belongs(version):
+    path, then = GOLDEN / f"model-format-{version}.safetensors", EARLIER[version]
+    arrays, model = contents(path)[0], load_model(path)
+    assert not model.scaling.nearest
     first, head = model.weights.layers[0], model.weights.head
-    known = [*range(EARLIER.candidates), *range(NOW.candidates, OUTPUTS)]
-    newer = slice(EARLIER.candidates, NOW.candidates)
+    known = [*range(then.candidates), *range(NOW.candidates, OUTPUTS)]
+    newer = slice(then.candidates, NOW.candidates)
     for made, name, begin, end in (
-        (first.input_CK, "layer.0.input_CK", EARLIER.channels, NOW.channels),
-        (head.question_FE, "head.question_FE", EARLIER.features, NOW.features),
+        (first.input_CK, "layer.0.input_CK", then.channels, NOW.channels),
+        (head.question_FE, "head.question_FE", then.features, NOW.features),
     ):
         assert not made[begin:end].any()
         assert np.array_equal(np.delete(made, slice(begin, end), axis=0), arrays[name])
@@ -253,7 +253,8 @@ def test_a_file_without_a_checksum_is_one_of_an_earlier_version(written):
     model = load_model(written)
     save_file(arrays, written, metadata={name: text for name, text in header.items() if name != CHECKSUM})
     assert load_model(written).config == model.config
-    assert CHECKSUM not in contents(GOLDEN / f"model-format-{FORMAT}.safetensors")[1]
+    assert CHECKSUM not in contents(GOLDEN / "model-format-3.safetensors")[1]
+    assert CHECKSUM in contents(GOLDEN / f"model-format-{FORMAT}.safetensors")[1]
 
 
 def test_a_file_with_a_checksum_is_read_years_later():

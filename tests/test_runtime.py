@@ -14,7 +14,7 @@ from safetensors import safe_open
 from gatecast import cell, runtime
 from gatecast.config import MEDIAN, QUANTILES, NetworkConfig, RunConfig, TrainingConfig
 from gatecast.covariates import Widths
-from gatecast.modelfile import EARLIER, NOW, Model, to_format_3
+from gatecast.modelfile import EARLIER, NOW, Model, brought_up
 from gatecast.network import Network, export, pinball_loss, to_tensors
 from gatecast.predictor import predict_many
 from gatecast.runtime import AGE, answer, in_units, read, step, weights_from_arrays, weights_to_arrays, widen
@@ -262,7 +262,12 @@ def golden_weights(arrays, version):
     weights = weights_from_arrays(
         {name.removeprefix("weights."): array for name, array in arrays.items() if name.startswith("weights.")}
     )
-    return to_format_3(weights) if version in EARLIER_VERSIONS else weights
+    return brought_up(weights, then_known(version)) if version in EARLIER_VERSIONS else weights
+
+
+def then_known(version):
+    """How many channels, features and candidates the format of that version knew."""
+    return EARLIER[int(version.removeprefix("v"))]
 
 
 def golden_question(arrays, name, version):
@@ -270,11 +275,12 @@ def golden_question(arrays, name, version):
     question = Question(*(arrays[f"{name}.{part}"] for part in Question._fields))
     if version not in EARLIER_VERSIONS:
         return question
-    more = NOW.candidates - EARLIER.candidates
+    then = then_known(version)
+    more = NOW.candidates - then.candidates
     rows = question.candidates_NKA.shape[:2]
     return question._replace(
-        features_NKF=with_noise(question.features_NKF, EARLIER.features, NOW.features),
-        candidates_NKA=with_noise(question.candidates_NKA, EARLIER.candidates, NOW.candidates),
+        features_NKF=with_noise(question.features_NKF, then.features, NOW.features),
+        candidates_NKA=with_noise(question.candidates_NKA, then.candidates, NOW.candidates),
         available_NKA=np.concatenate([question.available_NKA, np.ones((*rows, more), bool)], axis=-1),
     )
 
@@ -284,7 +290,7 @@ def golden_inputs(arrays, name, version):
     inputs_BTC = arrays[f"{name}.inputs_BTC"]
     if version not in EARLIER_VERSIONS:
         return inputs_BTC
-    return with_noise(inputs_BTC, EARLIER.channels, NOW.channels).astype(np.float32)
+    return with_noise(inputs_BTC, then_known(version).channels, NOW.channels).astype(np.float32)
 
 
 def with_noise(array, begin, end):
@@ -294,15 +300,16 @@ def with_noise(array, begin, end):
 
 def as_then(part, array, version):
     """What the format of that version knew of ``array``."""
-    newer = {
-        "inputs_BTC": (EARLIER.channels, NOW.channels),
-        "features_NKF": (EARLIER.features, NOW.features),
-        "candidates_NKA": (EARLIER.candidates, NOW.candidates),
-        "available_NKA": (EARLIER.candidates, NOW.candidates),
-    }
-    if version not in EARLIER_VERSIONS or part not in newer:
+    if version not in EARLIER_VERSIONS:
         return array
-    return np.delete(array, slice(*newer[part]), axis=-1)
+    then = then_known(version)
+    newer = {
+        "inputs_BTC": (then.channels, NOW.channels),
+        "features_NKF": (then.features, NOW.features),
+        "candidates_NKA": (then.candidates, NOW.candidates),
+        "available_NKA": (then.candidates, NOW.candidates),
+    }
+    return np.delete(array, slice(*newer[part]), axis=-1) if part in newer else array
 
 
 def golden_origins(arrays):
@@ -326,8 +333,8 @@ def whole_forecast(arrays, scaling, version):
 
 
 CASES = ("running", "running_no_season", "fixed")
-WIDTHS = {"v1": Widths(1), "v2": Widths(1, 2, 1), "v3": Widths(1, 2, 1)}
-EARLIER_VERSIONS = ("v1", "v2")
+WIDTHS = {"v1": Widths(1), "v2": Widths(1, 2, 1), "v3": Widths(1, 2, 1), "v4": Widths(1, 2, 1)}
+EARLIER_VERSIONS = ("v1", "v2", "v3")
 every_version = pytest.mark.parametrize("version", WIDTHS)
 
 
@@ -393,8 +400,8 @@ def no_head_bias(weights):
 
 @pytest.mark.parametrize("broken", [wrong_gate_order, no_gate_bias, no_head_bias])
 def test_a_wrong_network_does_not_match_the_golden_vectors(broken):
-    arrays, _ = golden("v3")
-    weights, question = broken(golden_weights(arrays, "v3")), golden_question(arrays, "running", "v3")
+    arrays, _ = golden("v4")
+    weights, question = broken(golden_weights(arrays, "v4")), golden_question(arrays, "running", "v4")
     rows, origins = golden_origins(arrays)
     h_BTD, _ = read(weights, arrays["running.inputs_BTC"].astype(np.float64))
     made = answer(weights.head, h_BTD[rows, origins], question)

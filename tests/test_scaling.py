@@ -26,6 +26,7 @@ from gatecast.scaling import (
     Fixed,
     Running,
     ask,
+    candidates_then,
     change_rate,
     channels_for,
     features_for,
@@ -303,10 +304,10 @@ def differences(values, lag):
 
 @all_seasons
 @few
-@given(seed=st.integers(0, 10_000))
-def test_level_and_scale_are_what_plain_loops_say(seasons, seed):
+@given(nearest=st.booleans(), seed=st.integers(0, 10_000))
+def test_level_and_scale_are_what_plain_loops_say(seasons, nearest, seed):
     values = make_series(seed, batch=2, steps=300)
-    scaling, season = Running(seasons), seasons[0]
+    scaling, season = Running(seasons, nearest), seasons[0]
     scaled = scale_series(values, scaling)
     for row in range(2):
         y = values[row]
@@ -315,12 +316,16 @@ def test_level_and_scale_are_what_plain_loops_say(seasons, seed):
         short, long = smoothed(differences(y, 1), rate), smoothed(differences(y, season), rate)
         size = smoothed(np.abs(y), SIZE_RATE)
         started = np.cumsum(np.isfinite(differences(y, season))) > 0
+        far = differences(y, seasons[-1])
+        also = np.cumsum(np.isfinite(far)) > 0 if nearest and len(seasons) == 2 else np.zeros(len(y), bool)
+        far = smoothed(far, rate)
         for t in range(len(y)):
             if math.isfinite(y[t]):
                 window = y[max(0, t - season + 1) : t + 1]
                 level = np.mean(window[np.isfinite(window)])
             assert scaled.level_BT[row, t] == pytest.approx(level, rel=1e-12, abs=1e-12)
-            scale.append(max(long[t] if started[t] else short[t], FLOOR * size[t]))
+            followed = long[t] if started[t] else short[t]
+            scale.append(max(min(followed, far[t]) if also[t] else followed, FLOOR * size[t]))
         np.testing.assert_allclose(scaled.scale_BT[row], scale, rtol=1e-12)
 
 
@@ -457,9 +462,52 @@ def test_the_other_candidates_are_what_is_smoothed_and_usual_and_the_trend(kind,
         expected[:, 3] = base + (steps + (origin - seen[-1] if begun else 0)) * scaled.slope_BT[row, origin]
         limit = FARTHEST * scaled.scale_BT[row, origin]
         expected = scaled.level_BT[row, origin] + np.clip(expected - scaled.level_BT[row, origin], -limit, limit)
-        np.testing.assert_allclose(found[n, :, 4:], expected, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(found[n, :, 4:8], expected, rtol=1e-9, atol=1e-9)
     told = np.arcsinh(question.candidates_NKA[..., 4:])
-    assert np.array_equal(question.features_NKF[..., FEATURES - 4 : FEATURES], told)
+    assert np.array_equal(question.features_NKF[..., FEATURES - 8 : FEATURES], told)
+
+
+@both_kinds
+@all_seasons
+@pytest.mark.parametrize("seed", [22, 23])
+def test_the_last_candidates_pass_through_the_newest_value_and_move_as_its_phases_do_or_did(kind, seasons, seed):
+    values = make_series(seed, missing=0.3)
+    scaled = scale_series(values, scaling_for(kind, seasons, values))
+    rng = np.random.default_rng(seed)
+    rows, origins = rng.integers(0, 2, 8), rng.integers(STEPS // 4, STEPS, 8)
+    steps = np.array([1, 2, 7, 12, 13, 30, 64])
+    found_ANK = candidates_then(scaled, rows, origins, steps, seasons)
+    there = 0
+    for n, (row, origin) in enumerate(zip(rows, origins, strict=True)):
+        y = values[row, : origin + 1]
+        newest = np.flatnonzero(np.isfinite(y))[-1]
+        expected = np.full((4, len(steps)), math.nan)
+        for place, season in enumerate(seasons):
+            for k, ahead in enumerate(steps if season > 1 else ()):
+                then = origin + ahead - math.ceil(ahead / season) * season
+                moved = usual_of(y, then, season) - usual_of(y, newest, season)
+                expected[place, k] = y[newest] + moved
+                phase = y[then % season : then + 1 : season]
+                phase = phase[np.isfinite(phase)]
+                if newest >= season and len(phase):
+                    expected[2 + place, k] = phase[-1] + y[newest] - y[newest - season]
+        np.testing.assert_allclose(found_ANK[8:, n], expected, rtol=1e-9, atol=1e-9)
+        there += np.isfinite(expected).sum()
+    assert there or seasons == (1,)
+
+
+@both_kinds
+def test_after_a_jump_of_the_level_the_last_candidates_are_there_at_once(kind):
+    """After a jump of 5 the usual of a phase lags behind; what passes through the newest value does not."""
+    pattern = np.random.default_rng(3).normal(size=7)
+    values = np.tile(pattern, 40)[None]
+    values[0, 250:] += 5.0
+    scaled = scale_series(values, scaling_for(kind, (7,), values))
+    found_A = candidates_then(scaled, np.array([0]), np.array([250]), np.array([1]), (7,))[:, 0, 0]
+    truth = pattern[251 % 7] + 5.0
+    assert found_A[10] == pytest.approx(truth)
+    assert abs(found_A[8] - truth) < 1.0
+    assert abs(found_A[5] - truth) > 4.0
 
 
 @both_kinds
@@ -471,8 +519,9 @@ def test_which_candidates_are_there_is_told_by_three_features(kind, seasons):
     rows, origins = np.repeat([0, 1], STEPS), np.tile(np.arange(STEPS), 2)
     question = ask(scaled, rows, origins, np.arange(1, 65), seasons)
     newest, first, second = (question.features_NKF[..., place] == 1 for place in (3, 4, 5))
-    expected = [np.ones_like(newest), newest, first, second, newest, first, second, newest]
-    assert np.array_equal(question.available_NKA, np.stack(expected, axis=-1))
+    expected = [np.ones_like(newest), newest, first, second, newest, first, second, newest, first, second]
+    assert np.array_equal(question.available_NKA[..., :10], np.stack(expected, axis=-1))
+    assert not (question.available_NKA[..., 10:] & ~question.available_NKA[..., 2:4]).any()  # they may lack a change
     assert not newest.all() and (seasons == (1,) or not first.all())
 
 
@@ -505,7 +554,7 @@ def test_on_a_line_the_trend_goes_on_and_on_a_season_the_usual_comes_again():
 
 def test_a_second_season_is_not_offered_where_there_is_none():
     values = make_series(11)
-    for seasons, offered in (((1,), [0, 1, 4, 7]), ((7,), [0, 1, 2, 4, 5, 7]), ((7, 28), range(CANDIDATES))):
+    for seasons, offered in (((1,), [0, 1, 4, 7]), ((7,), [0, 1, 2, 4, 5, 7, 8, 10]), ((7, 28), range(CANDIDATES))):
         question = ask(scale_series(values, Running(seasons)), np.array([0]), np.array([120]), np.arange(1, 9), seasons)
         assert np.flatnonzero(question.available_NKA.all((0, 1))).tolist() == list(offered)
 

@@ -12,7 +12,7 @@ from safetensors import safe_open
 from gatecast.config import MEDIAN, QUANTILES, NetworkConfig, RunConfig, TrainingConfig
 from gatecast.covariates import Column, Widths
 from gatecast.errors import SettingsError
-from gatecast.modelfile import Model, to_format_3
+from gatecast.modelfile import EARLIER, Model, brought_up
 from gatecast.network import Network, export
 from gatecast.predictor import full_sequence, predict_many, read_series
 from gatecast.runtime import weights_from_arrays
@@ -80,7 +80,7 @@ def test_the_state_of_a_stream_is_that_of_one_pass(kind, seasons, inputs):
             assert stream._smooth.value == pytest.approx(scaled.smooth_BT[0, t], rel=1e-12)
         for season, phases in zip(stream._seasons, scaled.phases, strict=True):
             at = t % season.length
-            told = [season.newest[at], season.middle, season.usual[at]]
+            told = [season.newest[at], season.middle, season.usual[at], season.usual_last, season.change]
             np.testing.assert_allclose(told, [part[0, t] for part in phases], rtol=1e-12, atol=1e-12)
         # an input is float32: the last bit of one may differ, and nearly never does
         np.testing.assert_allclose(stream._h_ND[0], h_STD[0, t], rtol=0, atol=1e-6)
@@ -155,12 +155,13 @@ def golden_stream(version, name, row):
     columns = tuple(Column(f"{role} {place}", role) for role, part in roles.items() for place in range(len(part)))
     named = {key.removeprefix("weights."): part for key, part in arrays.items() if key.startswith("weights.")}
     config = RunConfig(training=TrainingConfig(horizon=8))
-    weights = weights_from_arrays(named) if version == "v3" else to_format_3(weights_from_arrays(named))
+    weights, then = weights_from_arrays(named), EARLIER.get(int(version.removeprefix("v")))
+    weights = weights if then is None else brought_up(weights, then)
     model = Model(weights, scaling, config, arrays["widening_KQ"], columns)
     return Stream(model, static_G), arrays["values_BT"][row], past_PT, known_JT, arrays[f"{name}.forecast_SHQ"][row]
 
 
-@pytest.mark.parametrize("version", ["v1", "v2", "v3"])
+@pytest.mark.parametrize("version", ["v1", "v2", "v3", "v4"])
 @pytest.mark.parametrize("name", ["running", "running_no_season", "fixed"])
 def test_a_stream_gives_the_golden_forecasts(version, name):
     for row in range(2):
@@ -172,7 +173,7 @@ def test_a_stream_gives_the_golden_forecasts(version, name):
 
 
 def test_known_values_of_another_shape_than_the_horizon_are_refused():
-    stream, *_, known_JT, _ = golden_stream("v3", "running", 0)
+    stream, *_, known_JT, _ = golden_stream("v4", "running", 0)
     for given_HJ in (None, known_JT[:, :20], known_JT[:, :19].T, known_JT[:1, :20].T):
         with pytest.raises(
             SettingsError, match=r"reads 2 column\(s\) in advance; give their 20 next values, \(20, 2\)"
@@ -181,7 +182,7 @@ def test_known_values_of_another_shape_than_the_horizon_are_refused():
 
 
 def test_static_numbers_of_another_count_are_refused():
-    stream, *_ = golden_stream("v3", "running", 0)
+    stream, *_ = golden_stream("v4", "running", 0)
     for given_G in ((), (1.0, 2.0)):
         with pytest.raises(SettingsError, match=rf"reads 1 static number\(s\), {len(given_G)} are given"):
             Stream(stream._model, given_G)

@@ -362,8 +362,8 @@ def test_a_file_that_is_no_state_of_this_stream_is_refused(tmp_path):
     save_file({"x": np.zeros(3)}, tmp_path / "foreign")
     with pytest.raises(ModelFileError, match="not the state of one of gatecast's streams"):
         forecaster.load_stream(tmp_path / "foreign")
-    path.write_bytes(content.replace(b'"gatecast_stream_format":"1"', b'"gatecast_stream_format":"7"'))
-    with pytest.raises(ModelFileError, match="has stream format 7, this gatecast reads up to 1; upgrade"):
+    path.write_bytes(content.replace(b'"gatecast_stream_format":"2"', b'"gatecast_stream_format":"7"'))
+    with pytest.raises(ModelFileError, match="has stream format 7, this gatecast reads up to 2; upgrade"):
         forecaster.load_stream(path)
     rng = np.random.default_rng(0)
     for _ in range(60):

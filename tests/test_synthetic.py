@@ -54,7 +54,7 @@ def test_a_kind_has_its_lengths_ends_together_and_is_finite(kind):
 
 @pytest.mark.parametrize("kind", EVERY, ids=str)
 def test_what_is_not_missing_is_the_truth_and_the_newest_value_is_there(kind):
-    values_NT, truth_NT = simulate(kind, 40, np.random.default_rng(2))
+    values_NT, truth_NT = simulate(kind, 160, np.random.default_rng(2))
     seen_NT = np.isfinite(values_NT)
     assert (values_NT[seen_NT] == truth_NT[seen_NT]).all()
     assert seen_NT[:, -1].all()

@@ -21,7 +21,6 @@ from gatecast.covariates import widths_of
 from gatecast.following import BINS, FEWEST, LOWEST, WIDTH, Memory, Plan, empty_memory
 from gatecast.kernels import (
     AGE,
-    CHANGE_RATE,
     LEVEL,
     MOVING,
     SCALE,
@@ -192,9 +191,9 @@ def advance(value: float, beside: Any, around: Any, state: Any, given: Any, room
     made_KQ = room.made_KQ
     if follows:
         _score(value, plan, memory)
-    numbers, seasons_N3, phases_5P, whole_2P, columns_N7, h_MLD, c_MLD = state
+    numbers, seasons_N5, phases_5P, whole_2P, columns_N7, h_MLD, c_MLD = state
     x, channels = room.channels_C, len(CHANNELS) + 3 * len(columns_N7)
-    read_value(value, (numbers, seasons_N3, phases_5P, whole_2P), lengths_N, constants, x)
+    read_value(value, (numbers, seasons_N5, phases_5P, whole_2P), lengths_N, constants, x)
     read_columns(given_N, columns_N7, past, x)
     for place in range(len(static_G)):
         x[channels + place] = static_G[place]
@@ -205,7 +204,7 @@ def advance(value: float, beside: Any, around: Any, state: Any, given: Any, room
             _read_network(net, m, room, h_MLD[m], c_MLD[m])
     if not forecasts:
         return
-    ask((numbers, seasons_N3, phases_5P, columns_N7[past:]), known_KJ, lengths_N, room)
+    ask((numbers, seasons_N5, phases_5P, columns_N7[past:]), known_KJ, lengths_N, room)
     made_KQ[:] = 0.0
     for m in range(networks):
         h_D = np.zeros(units, np.float32)
@@ -242,9 +241,11 @@ class CompiledSteps:
     ) -> None:
         scaling, widths, horizon = models[0].scaling, widths_of(models[0].columns), len(plan.between_KP)
         self._given = _net_of(models, horizon)
-        constants = [0.0, change_rate(scaling.seasons), 1.0, 1.0, 1.0]
+        rate = change_rate(scaling.seasons)
         if isinstance(scaling, Fixed):
-            constants = [1.0, constants[CHANGE_RATE], scaling.change, *scaling.season_changes, 1.0]
+            constants = [1.0, 0.0, rate, scaling.change, *scaling.season_changes, 1.0]
+        else:
+            constants = [0.0, float(scaling.nearest), rate, 1.0, 1.0, 1.0]
         told_G = np.array([math.asinh(each) if math.isfinite(each) else 0.0 for each in static])
         self._around = np.array(scaling.seasons, np.int64), np.array(constants), told_G, widths.past
         self._room = _room_for(models[0], horizon)
@@ -270,8 +271,8 @@ class CompiledSteps:
     @property
     def states(self) -> list[StreamState]:
         """Each network's state, as ``Stream.state`` has it."""
-        numbers, seasons_N3, phases_5P, whole_2P, columns_N7, h_MLD, c_MLD = self._state
-        shared = numbers, seasons_N3, phases_5P, whole_2P, columns_N7
+        numbers, seasons_N5, phases_5P, whole_2P, columns_N7, h_MLD, c_MLD = self._state
+        shared = numbers, seasons_N5, phases_5P, whole_2P, columns_N7
         return [
             StreamState._make([*(each.copy() for each in shared), h_LD.astype(np.float64), c_LD.astype(np.float64)])
             for h_LD, c_LD in zip(h_MLD, c_MLD, strict=True)

@@ -10,4 +10,5 @@ MEDIAN = QUANTILES.index(0.5)
 LEVELS = (20, 40, 60, 80, 90, 95)
 USUAL_HORIZON = 50  # steps of a multi-sequence forecast when none is given
 DIRECT_HORIZON = 64  # steps ahead that the head is asked for; beyond, the state runs on over hidden steps
-FORMAT = 3  # of a model file: 1 knew past-only columns of numbers only; 1 and 2 had fewer channels and candidates
+FORMAT = 4  # of a model file: 1 knew past-only columns of numbers only; 1 and 2 had fewer channels, all before 4 fewer
+# candidates, and one scale whatever the seasons

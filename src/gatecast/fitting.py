@@ -26,7 +26,7 @@ from gatecast.covariates import Column
 from gatecast.errors import DataError, ModelFileError, SettingsError
 from gatecast.frequency import require_season_lengths, season_lengths
 from gatecast.ledger import Ledger
-from gatecast.modelfile import Model
+from gatecast.modelfile import Model, with_seasons
 from gatecast.panel import Panel
 from gatecast.predictor import require_columns
 from gatecast.runtime import weights_from_arrays, weights_to_arrays
@@ -191,7 +191,8 @@ def tune_model(start: Model, series: Series, wishes: Wishes, progress: Report | 
             "fine_tune: the model's level and scale are fixed to the series it was trained on; fit this table anew, or "
             "start from a model trained with scaling = 'running'"
         )
-    return _go_on("fine_tune", start, series, (wishes, Running(series.seasons(wishes.season_length))), progress)
+    scaling = with_seasons(start, series.seasons(wishes.season_length)).scaling
+    return _go_on("fine_tune", start, series, (wishes, scaling), progress)
 
 
 def _go_on(

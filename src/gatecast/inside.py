@@ -42,6 +42,7 @@ CONSTANTS = (
     "SLOW_RATE",
     "MOST_AGE",
     "MOST_GAP",
+    "CANDIDATES",
     "FARTHEST",
     "REACH",
     "KNOWN_FLOOR",

@@ -41,9 +41,9 @@ Singles = NDArray[np.float32]
 F = TypeVar("F", bound=Callable[..., Any])
 
 STEP, AGE, GAP, HAS_SEASON, LEVEL, SCALE, BEFORE, LAST = range(len(PLAIN))
-SIZE, SHORT, LONG, FAST, SLOW, SMOOTH, RISE, SEASON_RISE = range(len(PLAIN), len(PLAIN) + 3 * len(MEANS), 3)
+SIZE, SHORT, LONG, FAST, SLOW, SMOOTH, RISE, SEASON_RISE, FAR = range(len(PLAIN), len(PLAIN) + 3 * len(MEANS), 3)
 RAW, NEWEST, USUAL, SUMS, KEEPS = range(5)  # rows of the phases
-SUM, COUNT, MIDDLE = range(3)  # of a season
+SUM, COUNT, MIDDLE, CHANGE, USUAL_LAST = range(5)  # of a season
 CHANNEL = {name: place for place, name in enumerate(CHANNELS)}
 SEASON_CHANGE, SEASON_SEEN, SURPRISE = (
     CHANNEL[name] for name in ("season_change", "season_change_observed", "season_surprise")
@@ -55,7 +55,8 @@ CHANNEL_LOG_SEASON, CHANNEL_SEEN, CHANNEL_CHANGE_SEEN, CHANNEL_SMOOTH = (
     CHANNEL[name] for name in ("log_season", "observed", "change_observed", "smooth_gap")
 )
 MOVING = np.r_[0:6, 14:FEATURES]  # features of a step ahead that are not the same at every origin
-FIXED, CHANGE_RATE, CHANGE_UNIT, SEASON_UNIT = range(4)  # of the constants; two season units
+MOVED = len(MOVING)  # before those of known-future columns
+FIXED, NEAREST, CHANGE_RATE, CHANGE_UNIT, SEASON_UNIT = range(5)  # of the constants; two season units
 ONE, TWO, HALF, QUARTER, FLAT = (np.float32(x) for x in (1, 2, 0.5, 0.25, 9.2))
 TANH_UP = tuple(np.float32(x) for x in (135135, 17325, 378))
 TANH_DOWN = tuple(np.float32(x) for x in (135135, 62370, 3150, 28))
@@ -127,7 +128,7 @@ def _log_ratio(above: float, below: float) -> float:
 
 
 @jit
-def _read_season(value: float, at: int, season_3: Floats, phases_5P: Floats, whole_2P: Floats) -> tuple[float, float]:
+def _read_season(value: float, at: int, season_5: Floats, phases_5P: Floats, whole_2P: Floats) -> tuple[float, float]:
     """Absorb a step: the change since one season before, and what the usual missed it by; NaN is unknown."""
     length = phases_5P.shape[1]
     if at == 0 and length > 1:
@@ -137,34 +138,35 @@ def _read_season(value: float, at: int, season_3: Floats, phases_5P: Floats, who
                 total += phases_5P[RAW, place]
                 count += 1
             whole_2P[0, place], whole_2P[1, place] = total, count
-        season_3[SUM], season_3[COUNT] = 0.0, 0.0
+        season_5[SUM], season_5[COUNT] = 0.0, 0.0
     before = phases_5P[RAW, at]
     if not math.isfinite(value):
         phases_5P[RAW, at] = math.nan
         return math.nan, math.nan
     phases_5P[RAW, at] = phases_5P[NEWEST, at] = value
     if length == 1:
-        season_3[MIDDLE] = value
+        season_5[MIDDLE] = value
         return value - before, math.nan
-    season_3[SUM] += value
-    season_3[COUNT] += 1
-    season_3[MIDDLE] = (season_3[SUM] + whole_2P[0, at + 1]) / (season_3[COUNT] + whole_2P[1, at + 1])
-    away, usual = value - season_3[MIDDLE], phases_5P[USUAL, at]
+    season_5[SUM] += value
+    season_5[COUNT] += 1
+    season_5[MIDDLE] = (season_5[SUM] + whole_2P[0, at + 1]) / (season_5[COUNT] + whole_2P[1, at + 1])
+    away, usual = value - season_5[MIDDLE], phases_5P[USUAL, at]
     phases_5P[KEEPS, at] *= 1 - PHASE_RATE
     phases_5P[SUMS, at] += PHASE_RATE * (away - phases_5P[SUMS, at])
     phases_5P[USUAL, at] = phases_5P[SUMS, at] / (1 - phases_5P[KEEPS, at])
+    season_5[CHANGE], season_5[USUAL_LAST] = value - before, phases_5P[USUAL, at]
     return value - before, away - usual
 
 
 @jit
 def _read_seasons(value: float, state: Any, lengths_N: Any) -> tuple[Any, Any]:
     """Absorb a value into every season: the changes since one season before, and the surprises; NaN is unknown."""
-    numbers, seasons_N3, phases_5P, whole_2P = state
+    numbers, seasons_N5, phases_5P, whole_2P = state
     begin, changes, surprises = 0, (math.nan, math.nan), (math.nan, math.nan)
     for place in range(len(lengths_N)):
         end, at = begin + lengths_N[place], int(numbers[STEP]) % lengths_N[place]
         part = phases_5P[:, begin:end], whole_2P[:, begin + place : end + place + 1]
-        change, surprise = _read_season(value, at, seasons_N3[place], part[0], part[1])
+        change, surprise = _read_season(value, at, seasons_N5[place], part[0], part[1])
         changes = (change, math.nan) if place == 0 else (changes[0], change)
         surprises = (surprise, math.nan) if place == 0 else (surprises[0], surprise)
         begin = end
@@ -172,23 +174,25 @@ def _read_seasons(value: float, state: Any, lengths_N: Any) -> tuple[Any, Any]:
 
 
 @jit
-def _absorb_change(numbers: Floats, change: float, season_change: float, rate: float) -> None:
+def _absorb_change(numbers: Floats, change: float, changes: Any, rate: float) -> None:
     """The means of the changes, with and without their signs."""
     if math.isfinite(change):
         _absorb(numbers, RISE, rate, change)
         _absorb(numbers, SHORT, rate, abs(change))
         _absorb(numbers, FAST, FAST_RATE, abs(change))
         _absorb(numbers, SLOW, SLOW_RATE, abs(change))
-    if math.isfinite(season_change):
+    if math.isfinite(changes[0]):
         numbers[HAS_SEASON] = 1.0
-        _absorb(numbers, SEASON_RISE, rate, season_change)
-        _absorb(numbers, LONG, rate, abs(season_change))
+        _absorb(numbers, SEASON_RISE, rate, changes[0])
+        _absorb(numbers, LONG, rate, abs(changes[0]))
+    if math.isfinite(changes[1]):
+        _absorb(numbers, FAR, rate, abs(changes[1]))
 
 
 @jit
 def read_value(value: float, state: Any, lengths_N: Any, constants: Floats, x: Floats) -> None:
     """Absorb a value into level and scale, and fill the channels of this step; see ``Stream._scale_step``."""
-    numbers, seasons_N3 = state[0], state[1]
+    numbers, seasons_N5 = state[0], state[1]
     seen, fixed = math.isfinite(value), constants[FIXED] > 0
     numbers[STEP] += 1
     change = value - numbers[BEFORE] if seen else math.nan
@@ -201,11 +205,13 @@ def read_value(value: float, state: Any, lengths_N: Any, constants: Floats, x: F
         _absorb(numbers, SMOOTH, PHASE_RATE, value)
         _absorb(numbers, SIZE, SIZE_RATE, abs(value))
     changes, surprises = _read_seasons(value, state, lengths_N)
-    _absorb_change(numbers, change, changes[0], constants[CHANGE_RATE])
+    _absorb_change(numbers, change, changes, constants[CHANGE_RATE])
     if not fixed:
         if seen:
-            numbers[LEVEL] = seasons_N3[0, MIDDLE]
+            numbers[LEVEL] = seasons_N5[0, MIDDLE]
         followed = numbers[LONG + 2] if numbers[HAS_SEASON] > 0 else numbers[SHORT + 2]
+        if constants[NEAREST] > 0 and numbers[FAR] < 1:
+            followed = min(followed, numbers[FAR + 2])
         numbers[SCALE] = max(followed, FLOOR * numbers[SIZE + 2])
     x[:] = 0.0
     if not fixed and started:
@@ -341,7 +347,7 @@ def _silu(x: Singles, gate: Singles) -> None:
 @jit
 def ask(state: Any, known: Any, lengths_N: Any, room: Room) -> None:
     """Fill the candidates and the features that move, for every step ahead; see ``scaling.question_from``."""
-    numbers, seasons_N3, phases_5P, columns_J7 = state
+    numbers, seasons_N5, phases_5P, columns_J7 = state
     candidates_KA, features_KF = room.candidates_KA, room.features_KF
     level, scale, last = numbers[LEVEL], numbers[SCALE], numbers[LAST]
     smooth = numbers[SMOOTH + 2] if numbers[AGE] > 0 else math.nan
@@ -356,7 +362,9 @@ def ask(state: Any, known: Any, lengths_N: Any, room: Room) -> None:
             if length > 1:
                 at = begin + (step + k + 1) % length
                 found[2 + place] = phases_5P[NEWEST, at]
-                found[5 + place] = seasons_N3[place, MIDDLE] + phases_5P[USUAL, at]
+                found[5 + place] = seasons_N5[place, MIDDLE] + phases_5P[USUAL, at]
+                found[8 + place] = last + phases_5P[USUAL, at] - seasons_N5[place, USUAL_LAST]
+                found[10 + place] = phases_5P[NEWEST, at] + seasons_N5[place, CHANGE]
                 if place == 0 and math.isfinite(found[5]):
                     base = found[5]
             begin += length
@@ -372,7 +380,7 @@ def ask(state: Any, known: Any, lengths_N: Any, room: Room) -> None:
             if place >= 1:
                 row[place - 1 if place < 4 else place + 2] = math.asinh(away) if away != 0 else 0.0
         for place in range(len(columns_J7)):
-            then, at = known[k, place], 10 + 2 * place
+            then, at = known[k, place], MOVED + 2 * place
             seen = math.isfinite(then)
             row[at] = math.asinh(then) if seen else 0.0
             unit = _unit(columns_J7[place], KNOWN_FLOOR)

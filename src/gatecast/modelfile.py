@@ -27,6 +27,7 @@ from gatecast.scaling import (
     FEATURES,
     PATH,
     Fixed,
+    Running,
     Scaling,
     channels_for,
     features_for,
@@ -45,6 +46,7 @@ __all__ = [
     "format_of",
     "load_model",
     "save_model",
+    "with_seasons",
     "write_atomically",
 ]
 
@@ -65,7 +67,7 @@ class Counts(NamedTuple):
 
 
 NOW = Counts(len(CHANNELS), FEATURES, CANDIDATES)
-EARLIER = Counts(16, 14, 4)  # in formats 1 and 2
+EARLIER = {1: Counts(16, 14, 4), 2: Counts(16, 14, 4), 3: Counts(19, 18, 8)}  # by format
 
 
 @dataclass(frozen=True)
@@ -87,6 +89,12 @@ class Model:
     def reads(self, role: Role) -> tuple[str, ...]:
         """Return the names of the columns it reads in a role."""
         return tuple(column.name for column in self.columns if column.role == role)
+
+
+def with_seasons(model: Model, seasons: tuple[int, ...]) -> Model:
+    """Return a model whose level and scale run, with other seasons."""
+    nearest = isinstance(model.scaling, Running) and model.scaling.nearest
+    return replace(model, scaling=Running(seasons, nearest))
 
 
 def save_model(model: Model, path: Path) -> None:
@@ -123,7 +131,7 @@ def load_model(path: str | Path) -> Model:
         raise ModelFileError(f"{path}: has format {version[:20]}, this gatecast reads up to {FORMAT}; upgrade gatecast")
     if header.keys() - UNSEALED:
         require_whole(path, arrays, header, DAMAGED)
-    earlier = int(version) < 3
+    earlier = EARLIER.get(int(version), NOW)
     try:
         model = Model(
             weights_from_arrays(arrays),
@@ -133,12 +141,12 @@ def load_model(path: str | Path) -> Model:
             _columns(header),
             _card(header),
         )
-        _check_shapes(arrays, model, EARLIER if earlier else NOW)
+        _check_shapes(arrays, model, earlier)
     except (LookupError, ValueError, TypeError, AttributeError, RecursionError, SettingsError) as error:
         raise ModelFileError(f"{path}: the model is incomplete ({error}); {DAMAGED}") from None
     if not all(np.isfinite(array).all() for array in arrays.values()):
         raise ModelFileError(f"{path}: holds weights that are not finite numbers; {DAMAGED}")
-    return replace(model, weights=to_format_3(model.weights)) if earlier else model
+    return model if earlier == NOW else replace(model, weights=brought_up(model.weights, earlier))
 
 
 def format_of(path: Path) -> int:
@@ -146,8 +154,8 @@ def format_of(path: Path) -> int:
     return int(open_sealed(path, "gatecast_format", "model file", DAMAGED)[1]["gatecast_format"])
 
 
-def to_format_3(weights: Weights) -> Weights:
-    """Return weights of format 1 or 2 as those of format 3 that give the same forecasts.
+def brought_up(weights: Weights, earlier: Counts) -> Weights:
+    """Return weights of an earlier format as those of today's that give the same forecasts.
 
     What they did not know has no weight: zeros for the newer channels, which stand before those of the columns beside
     the target, and for the newer features, and for each newer candidate an output that is always ``NEVER``.
@@ -157,10 +165,10 @@ def to_format_3(weights: Weights) -> Weights:
         return np.insert(array, [at] * (now - at), value, axis)
 
     first, head = weights.layers[0], weights.head
-    first = first._replace(input_CK=insert(first.input_CK, EARLIER.channels, NOW.channels))
-    candidates = EARLIER.candidates, NOW.candidates
+    first = first._replace(input_CK=insert(first.input_CK, earlier.channels, NOW.channels))
+    candidates = earlier.candidates, NOW.candidates
     head = head._replace(
-        question_FE=insert(head.question_FE, EARLIER.features, NOW.features),
+        question_FE=insert(head.question_FE, earlier.features, NOW.features),
         out_DO=insert(head.out_DO, *candidates, axis=1),
         out_bias_O=insert(head.out_bias_O, *candidates, NEVER),
     )

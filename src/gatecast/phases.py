@@ -112,6 +112,8 @@ class Phases(NamedTuple):
     newest_BT: Floats  # newest observed value of the phase of t, NaN where none was
     middle_BT: Floats  # mean of the newest season, NaN before the first value
     usual_BT: Floats  # how far above the mean of its season the phase of t usually is, NaN where none was observed
+    usual_last_BT: Floats  # the same of the newest observed step: its own phase
+    change_BT: Floats  # of the newest observed value, from one season before it; NaN where that one is missing
 
 
 def phases_of(values_BT: Floats, seen: Seen, season: int) -> tuple[Phases, Floats]:
@@ -128,7 +130,8 @@ def phases_of(values_BT: Floats, seen: Seen, season: int) -> tuple[Phases, Float
     """
     last_BT = hold(values_BT, seen)
     if season == 1:
-        return Phases(last_BT, last_BT, np.full_like(last_BT, np.nan)), np.zeros_like(last_BT)
+        unknown_BT = np.full_like(last_BT, np.nan)
+        return Phases(last_BT, last_BT, unknown_BT, unknown_BT, unknown_BT), np.zeros_like(last_BT)
     middle_BT = window_mean(np.where(seen.at, values_BT, 0.0), seen, season)
     seen_BMR = seen_of(_by_phase(seen.at, season))
     away_BMR = np.where(seen_BMR.at, _by_phase(values_BT - middle_BT, season), 0.0)
@@ -139,7 +142,9 @@ def phases_of(values_BT: Floats, seen: Seen, season: int) -> tuple[Phases, Float
     newest_BMR = hold(_by_phase(values_BT, season), seen_BMR)
     steps = values_BT.shape[1]
     newest_BT, usual_BT, surprise_BT = (_by_step(part, steps) for part in (newest_BMR, usual_BMR, surprise_BMR))
-    return Phases(newest_BT, middle_BT, usual_BT), surprise_BT
+    change_BT, both = difference(np.where(seen.at, values_BT, 0.0), seen.at, season)
+    change_BT = hold(np.where(both.at, change_BT, np.nan), seen)
+    return Phases(newest_BT, middle_BT, usual_BT, hold(usual_BT, seen), change_BT), surprise_BT
 
 
 def _by_phase(table_BT: NDArray[Kind], season: int) -> NDArray[Kind]:

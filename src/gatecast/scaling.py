@@ -52,9 +52,10 @@ SIZE_RATE, FAST_RATE, SLOW_RATE = 0.1, 0.3, 0.02
 MOST_AGE = 200.0
 MOST_GAP = 256.0
 FARTHEST = 1e3  # scales from the level beyond which a candidate counts as this far: absurd values linger in phases
-FEATURES = 18  # what the head is told about one step ahead, see ask()
+FEATURES = 22  # what the head is told about one step ahead, see ask()
 KNOWN_FEATURES = 2  # and for every known-future column: its value then, and that value as the series goes
-CANDIDATES = 8  # level; newest value, and of the phase of seasons 1 and 2; smoothed value, and of these phases; trend
+CANDIDATES = 12  # level; newest value, and of the phase of seasons 1 and 2; smoothed value, and of these phases; trend;
+# newest value moved on as the phases of seasons 1 and 2 usually move, and as they moved one season ago
 PATH = 10  # Chebyshev polynomials over the steps ahead
 REACH = 64  # the steps ahead the polynomials span
 
@@ -118,10 +119,11 @@ class Running:
     """Level and scale that follow the series; multiplying a series by c > 0 multiplies both by c."""
 
     seasons: tuple[int, ...] = (1,)
+    nearest: bool = True  # of two seasons the one whose changes are smaller makes the scale; False: the first one does
 
     def as_dict(self) -> dict[str, object]:
         """The scaling as plain values, for a model file."""
-        return {"kind": "running", "seasons": list(self.seasons)}
+        return {"kind": "running", "seasons": list(self.seasons), "nearest": self.nearest}
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,9 @@ def scaling_from(values: dict[str, object]) -> Scaling:
     settings = dict(values)
     kind = settings.pop("kind")
     settings = {name: tuple(value) if isinstance(value, list) else value for name, value in settings.items()}
-    return Running(**settings) if kind == "running" else Fixed(**settings)  # type: ignore[arg-type]
+    if kind != "running":
+        return Fixed(**settings)  # type: ignore[arg-type]
+    return Running(**{"nearest": False, **settings})  # type: ignore[arg-type]  # as it was before format 4
 
 
 def fixed_from(training: Floats, seasons: tuple[int, ...]) -> Fixed:
@@ -196,7 +200,7 @@ def scale_series(values_BT: Floats, scaling: Scaling, more: Covariates | None = 
     if isinstance(scaling, Fixed):
         around = _fixed_around(y, scaling)
     else:
-        around = _running_around(y, seen, changes, phases[0].middle_BT, change_rate(seasons))
+        around = _running_around(y, seen, changes, phases[0].middle_BT, scaling)
     smooth_BT = np.where(seen.begun, smooth(y, seen, PHASE_RATE), np.nan)
     since_BT = np.minimum(gap(seen), MOST_GAP)
     nothing = np.zeros_like(y)
@@ -246,12 +250,15 @@ def _fixed_around(y: Floats, scaling: Fixed) -> _Around:
     return _Around(np.full_like(y, scaling.level), np.full_like(y, scaling.scale), units, [np.zeros_like(y)] * 3)
 
 
-def _running_around(y: Floats, seen: Seen, changes: Changes, middle: Floats, rate: float) -> _Around:
+def _running_around(y: Floats, seen: Seen, changes: Changes, middle: Floats, scaling: Running) -> _Around:
     """The mean of the newest season, and the mean size of changes from one to the next."""
+    rate = change_rate(scaling.seasons)
     (short, short_seen), (long, long_seen) = changes[:2]
     size = smooth(np.abs(y), seen, SIZE_RATE)
     followed, fast, slow = (smooth(np.abs(short), short_seen, each) for each in (rate, FAST_RATE, SLOW_RATE))
     scale = np.where(long_seen.begun, smooth(np.abs(long), long_seen, rate), followed)
+    for far, far_seen in changes[2:] if scaling.nearest else ():
+        scale = np.where(far_seen.begun, np.minimum(scale, smooth(np.abs(far), far_seen, rate)), scale)
     scale = np.maximum(scale, FLOOR * size)
     roughness = [_log_ratio(fast, scale), _log_ratio(slow, scale), _log_ratio(scale, size)]
     return _Around(np.where(seen.begun, middle, 0.0), scale, [scale] * len(changes), roughness)
@@ -362,8 +369,12 @@ def candidates_then(
             then_NK = np.maximum(at_NK, 0) + (rows_N * scaled.level_BT.shape[1])[:, None]
             found_ANK[2 + place] = phases.newest_BT.ravel().take(then_NK)
             found_ANK[5 + place] = phases.middle_BT[at][:, None] + phases.usual_BT.ravel().take(then_NK)
+            usual_NK = found_ANK[5 + place] - phases.middle_BT[at][:, None]
+            found_ANK[8 + place] = last_N1 - phases.usual_last_BT[at][:, None] + usual_NK
+            found_ANK[10 + place] = found_ANK[2 + place] + phases.change_BT[at][:, None]
             if (at_NK < 0).any():
-                found_ANK[2 + place :: 3, at_NK < 0] = np.nan  # both
+                for phased in (2, 5, 8, 10):
+                    found_ANK[phased + place, at_NK < 0] = np.nan
     base_NK = np.where(np.isfinite(found_ANK[5]), found_ANK[5], last_N1)
     found_ANK[7] = base_NK + (scaled.gap_BT[at][:, None] + steps_K) * scaled.slope_BT[at][:, None]
     return found_ANK

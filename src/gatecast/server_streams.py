@@ -8,14 +8,13 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from gatecast.frames import quantile_columns
 from gatecast.limits import Refusal
-from gatecast.modelfile import load_model
-from gatecast.scaling import Running
+from gatecast.modelfile import load_model, with_seasons
 from gatecast.stream import Stream
 from gatecast.uploads import new_id
 from gatecast.wording import finite
@@ -127,7 +126,7 @@ class Streams:
 
     def _made(self, file: Path | None, season_length: Sequence[int] | None) -> Kept:
         if file is None:
-            model = replace(shipped()[0], scaling=Running(tuple(season_length or (1,))))
+            model = with_seasons(shipped()[0], tuple(season_length or (1,)))
             return Kept(Stream(model), NAME)
         if season_length is not None:
             raise Refusal("settings", "a trained model knows its season_length; leave it out", 422)

@@ -22,7 +22,7 @@ from gatecast.following import Memory
 from gatecast.modelfile import write_atomically
 from gatecast.stream import StreamState
 
-FORMAT = 1
+FORMAT = 2  # 1 knew less of each season
 KEY = "gatecast_stream_format"
 
 
@@ -92,9 +92,20 @@ def load_stream_file(path: Path) -> StreamFile:
     if digest != _digest(header, arrays):
         raise ModelFileError(f"{path}: damaged: what it holds is not what was written")
     try:
-        return _file_from(json.loads(header["about"]), arrays)
+        about = json.loads(header["about"])
+        if version == "1":
+            _bring_up(arrays, int(about["networks"]))
+        return _file_from(about, arrays)
     except (KeyError, ValueError, TypeError) as error:
         raise ModelFileError(f"{path}: the state of a stream is incomplete ({error})") from None
+
+
+def _bring_up(arrays: dict[str, Floats], networks: int) -> None:
+    """Tell a state of format 1 what it lacks of each season: nothing is known of it until the next value comes."""
+    for m in range(networks):
+        sums_N3 = arrays.pop(f"state.{m}.seasons_N3")
+        arrays[f"state.{m}.seasons_N5"] = np.pad(sums_N3, ((0, 0), (0, 2)), constant_values=np.nan)
+        arrays[f"state.{m}.numbers"] = np.append(arrays[f"state.{m}.numbers"], [1.0, 0.0, 0.0])  # of a mean not begun
 
 
 def _file_from(about: Mapping[str, Any], arrays: Mapping[str, Floats]) -> StreamFile:

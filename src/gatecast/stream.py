@@ -34,7 +34,7 @@ from gatecast.scaling import (
     question_from,
 )
 
-MEANS = ("_size", "_short", "_long", "_fast", "_slow", "_smooth", "_rise", "_season_rise")
+MEANS = ("_size", "_short", "_long", "_fast", "_slow", "_smooth", "_rise", "_season_rise", "_far")
 PLAIN = ("_step", "_age", "_gap", "_has_season", "_level", "_scale", "_before", "_last")  # before them in the state
 
 
@@ -45,7 +45,7 @@ class StreamState(NamedTuple):
     """
 
     numbers: Floats  # PLAIN, then what is left of the start, sum and value of each of MEANS
-    seasons_N3: Floats  # sum and count since the season began, and the middle
+    seasons_N5: Floats  # sum and count since the season began, the middle, and of the newest value change and usual
     phases_5P: Floats  # of each phase the value as it came, the newest, the usual, and the usual's sum and start
     whole_2P: Floats  # sums and counts of the season before, from each phase to its end; one step more a season
     columns_N7: Floats  # past-only and known-future: mean as above, spread as above, value before
@@ -67,6 +67,10 @@ class _Mean:
         self.value = self._sum / (1 - self._keep)
 
     @property
+    def begun(self) -> bool:
+        return self._keep < 1
+
+    @property
     def state(self) -> tuple[float, float, float]:
         return self._keep, self._sum, self.value
 
@@ -78,10 +82,14 @@ class _Mean:
 class _Season:
     """The last season's values as they came, their mean, and of every phase its newest value and what is usual."""
 
-    __slots__ = ("_count", "_keep", "_sum", "_sums", "_whole", "length", "middle", "newest", "raw", "usual")
+    __slots__ = (
+        *("_count", "_keep", "_sum", "_sums", "_whole"),
+        *("change", "length", "middle", "newest", "raw", "usual", "usual_last"),
+    )
 
     def __init__(self, length: int) -> None:
         self.length, self.middle = length, math.nan
+        self.change = self.usual_last = math.nan  # of the newest value: since one season before, and of its phase
         self.raw, self.newest, self.usual = (np.full(length, np.nan) for _ in range(3))
         self._sums, self._keep = np.zeros(length), np.ones(length)  # of every phase, as a _Mean has them
         self._sum, self._count = 0.0, 0  # of the values since step numbers were last divisible by the length
@@ -107,7 +115,8 @@ class _Season:
         mean, keep = self._sums.item(at), self._keep.item(at) * (1 - PHASE_RATE)
         mean += PHASE_RATE * (away - mean)
         self._sums[at], self._keep[at], self.usual[at] = mean, keep, mean / (1 - keep)
-        return value - before, away - usual
+        self.change, self.usual_last = value - before, mean / (1 - keep)
+        return self.change, away - usual
 
     def _turn(self) -> None:
         """Begin a season: sums start afresh, so that no absurd value lingers in them."""
@@ -117,14 +126,16 @@ class _Season:
 
     @property
     def state(self) -> tuple[Floats, Floats, Floats]:
-        """Rows of ``seasons_N3``, ``phases_5P`` and ``whole_2P``."""
+        """Rows of ``seasons_N5``, ``phases_5P`` and ``whole_2P``."""
         phases = np.stack([self.raw, self.newest, self.usual, self._sums, self._keep])
-        return np.array([self._sum, self._count, self.middle]), phases, self._whole.copy()
+        numbers = np.array([self._sum, self._count, self.middle, self.change, self.usual_last])
+        return numbers, phases, self._whole.copy()
 
     @state.setter
     def state(self, state: tuple[Floats, Floats, Floats]) -> None:
         numbers, phases, self._whole = state
-        self._sum, self._count, self.middle = float(numbers[0]), int(numbers[1]), float(numbers[2])
+        self._sum, count, self.middle, self.change, self.usual_last = numbers.tolist()
+        self._count = int(count)
         self.raw, self.newest, self.usual, self._sums, self._keep = phases
 
 
@@ -169,6 +180,7 @@ class Stream:
         self._size, self._short, self._long = _Mean(SIZE_RATE), _Mean(rate), _Mean(rate)
         self._fast, self._slow, self._smooth = _Mean(FAST_RATE), _Mean(SLOW_RATE), _Mean(PHASE_RATE)
         self._rise, self._season_rise = _Mean(rate), _Mean(rate)  # changes with their signs
+        self._far = _Mean(rate)  # changes over a second season
         self._step, self._age, self._gap, self._has_season = -1, 0, 0, False
         self._level = scaling.level if isinstance(scaling, Fixed) else 0.0
         self._scale = scaling.scale if isinstance(scaling, Fixed) else 0.0
@@ -262,7 +274,7 @@ class Stream:
         self._has_season = bool(self._has_season)
         for name, three in zip(MEANS, state.numbers[len(PLAIN) :].reshape(-1, 3).tolist(), strict=True):
             getattr(self, name).state = tuple(three)
-        for season, numbers, (phases, whole) in zip(self._seasons, state.seasons_N3, self._cut(state), strict=True):
+        for season, numbers, (phases, whole) in zip(self._seasons, state.seasons_N5, self._cut(state), strict=True):
             season.state = numbers, phases, whole
         for reader, numbers in zip((*self._past, *self._known), state.columns_N7.tolist(), strict=True):
             reader.mean.state, reader.spread.state, reader.before = tuple(numbers[:3]), tuple(numbers[3:6]), numbers[6]
@@ -290,6 +302,8 @@ class Stream:
                 then_K = (self._step + steps_K) % season.length
                 found_NKA[0, :, 2 + place] = season.newest[then_K]
                 found_NKA[0, :, 5 + place] = usual_K = season.middle + season.usual[then_K]
+                found_NKA[0, :, 8 + place] = self._last + season.usual[then_K] - season.usual_last
+                found_NKA[0, :, 10 + place] = season.newest[then_K] + season.change
                 if place == 0:
                     base_K = np.where(np.isfinite(usual_K), usual_K, base_K)
         found_NKA[0, :, 7] = base_K + (min(self._gap, MOST_GAP) + steps_K) * self._slope
@@ -359,13 +373,18 @@ class Stream:
             self._has_season = True
             self._season_rise.absorb(season_change)
             self._long.absorb(abs(season_change))
+        if len(changes) > 2 and math.isfinite(changes[2]):
+            self._far.absorb(abs(changes[2]))
         if math.isfinite(value):
             self._size.absorb(abs(value))
-        if isinstance(self._model.scaling, Fixed):
+        scaling = self._model.scaling
+        if isinstance(scaling, Fixed):
             return
         if math.isfinite(value):
             self._level = self._seasons[0].middle
         followed = self._long.value if self._has_season else self._short.value
+        if scaling.nearest and self._far.begun:
+            followed = min(followed, self._far.value)
         self._scale = max(followed, FLOOR * self._size.value)
 
     @property

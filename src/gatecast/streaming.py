@@ -381,7 +381,9 @@ def load_stream(
     """
     found = load_stream_file(Path(path))
     models = [
-        replace(model, scaling=Running(found.seasons)) if isinstance(model.scaling, Running) else model
+        replace(model, scaling=replace(model.scaling, seasons=found.seasons))
+        if isinstance(model.scaling, Running)
+        else model
         for model in models
     ]
     if found.fingerprint != _fingerprint(models):

@@ -44,20 +44,21 @@ KINDS = (
     Kind((4,), 14, 130, 1.0, 2.0),  # quarters
     Kind((12,), 20, 200, 0.33, 3.0),  # months
     Kind((1,), 30, 400, 0.1, 1.0),  # anything without a season
-    Kind((52,), 60, 420, 0.08, 1.0),  # weeks
-    Kind((7,), 20, 400, 0.06, 1.5),  # days
-    Kind((5,), 20, 300, 0.06, 0.5),  # business days
-    Kind((24, 168), 100, 800, 0.02, 1.5),  # hours
-    Kind((24,), 40, 500, 0.03, 0.5),
-    Kind((48, 336), 200, 1100, 0.02, 0.7),  # half hours
-    Kind((96, 672), 300, 1400, 0.02, 0.3),  # quarter hours
-    Kind((7, 365), 200, 1300, 0.03, 0.4),  # days with their year
-    Kind((1, 365), 200, 1300, 0.03, 0.3),
+    Kind((52,), 60, 1040, 0.08, 1.0),  # weeks
+    Kind((7,), 20, 1000, 0.06, 1.5),  # days
+    Kind((5,), 20, 1000, 0.06, 0.5),  # business days
+    Kind((24, 168), 100, 2400, 0.02, 2.0),  # hours
+    Kind((24,), 40, 1000, 0.03, 0.5),
+    Kind((48, 336), 200, 3400, 0.02, 1.0),  # half hours
+    Kind((96, 672), 300, 4000, 0.02, 0.3),  # quarter hours
+    Kind((7, 365), 200, 2200, 0.03, 0.4),  # days with their year
+    Kind((1, 365), 200, 2200, 0.03, 0.3),
     Kind((), 20, 300, 0.1, 1.2),  # a season of any length
 )
 ANY_SEASON = (2, 60)  # the lengths it may have
 CALM = 24  # steps of a season from which on noise may be far less
 LEAST = 6  # steps of the longest series of a kind
+LASTING = 1000  # steps in which a long series changes as much as a shorter one does in all of its own
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,10 @@ class Parts:
     spiky: float = 0.5  # weight of single phases against smooth waves, in the mean
     drifting: float = 0.6  # of the seasons that change their shape
     multiplicative: float = 0.55
+    swelling: float = 0.3  # of the seasons of CALM steps or more: their size comes and goes over weeks
+    uneven: float = 0.3  # of those of days within a week: each day has a size of its own
     coloured: float = 0.4  # noise that remembers
+    lasting: float = 0.5  # of it, where a season has CALM steps or more: it remembers for days, not for steps
     calm: float = 0.3  # far less noise; of series with a season of CALM steps or more only
     changing: float = 0.25  # noise that grows and shrinks
     bent: float = 0.1  # a trend that turns, once or a few times
@@ -171,6 +175,10 @@ def _paths(kind: Kind, count: int, rng: Random, parts: Parts) -> tuple[Floats, N
     return y_NT, which_N == len(makers) - 1
 
 
+def _lasting(kind: Kind) -> int:
+    return min(kind.longest, LASTING)
+
+
 def _smoothing(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
     """Exponential smoothing: level, trend (damped or not) and seasons, each with an innovation of its own size."""
     alpha = rng.beta(1, 1.5, n) * (rng.random(n) < 0.9)
@@ -179,7 +187,7 @@ def _smoothing(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
     gamma = rng.beta(1, 8, n) * (rng.random(n) < parts.drifting)
     slope = rng.lognormal(-3.6, 0.9, n) * kind.slope
     trend = rng.normal(0, 1, n) * slope
-    turns = (rng.random(n) < parts.bent) * rng.uniform(0, 6, n) / kind.longest  # a step
+    turns = (rng.random(n) < parts.bent) * rng.uniform(0, 6, n) / _lasting(kind)  # a step
     noise_NT, _ = _noise(kind, kind.longest, n, rng, parts)
     tables = [_season(length, n, rng, parts) for length in kind.seasons if length > 1]
     if len(tables) == 2:
@@ -187,13 +195,17 @@ def _smoothing(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
         tables[1] *= both[:, None]
     level, colour, y_NT = np.zeros(n), np.zeros(n), np.empty((n, kind.longest))
     rho = np.where(rng.random(n) < parts.coloured, rng.uniform(-0.5, 0.9, n), 0)
-    damped = np.ones(n) if kind.longest < 150 else 30 / np.maximum(kind.longest / 5, 30)
+    lasting = (rho != 0) & (rng.random(n) < parts.lasting) & (kind.seasons[-1] >= CALM)
+    rho = np.where(lasting, 1 - np.exp(rng.uniform(np.log(0.005), np.log(0.3), n)), rho)
+    push = np.where(lasting, (1 - rho**2) ** 0.25, 1.0)
+    size_NT = _sizes(kind, n, rng, parts)
+    damped = np.ones(n) if kind.longest < 150 else 30 / np.maximum(_lasting(kind) / 5, 30)
     alpha_t = alpha * damped
     for t in range(kind.longest):
         e = noise_NT[:, t]
-        colour = rho * colour + e
+        colour = rho * colour + push * e
         s = sum((table[:, t % table.shape[1]] for table in tables), np.zeros(n))
-        y_NT[:, t] = level + phi * trend + s + colour
+        y_NT[:, t] = level + phi * trend + size_NT[:, t] * s + colour
         level = level + phi * trend + alpha_t * e
         trend = phi * trend + beta * damped**2 * e
         turned = np.flatnonzero(rng.random(n) < turns)
@@ -218,13 +230,13 @@ def _poles(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
     x_NT = x_NT[:, 50:]
     spread_N1 = x_NT.std(1, keepdims=True) + 1e-9
     x_NT *= rng.lognormal(-1, 0.8, (n, 1)) / spread_N1
-    added = np.cumsum(x_NT, axis=1) * (kind.longest**-0.5)
+    added = np.cumsum(x_NT, axis=1) * _lasting(kind) ** -0.5
     return np.where((rng.random(n) < 0.3)[:, None], added, x_NT) + _all_seasons(kind, n, rng, parts)
 
 
 def _process(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
     """A smooth path of one or two time scales, a straight line, seasons, and a little noise."""
-    time = np.arange(kind.longest) / kind.longest
+    time = np.arange(kind.longest) / _lasting(kind)
     y_NT = rng.normal(0, 0.7, (n, 1)) * (rng.random((n, 1)) < 0.5) * time
     for _ in range(2):
         scale = np.exp(rng.uniform(np.log(0.02), np.log(1.0), (n, 1)))
@@ -242,7 +254,7 @@ def _regimes(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
     """Two or three regimes, each with a level and a noise of its own, that last a while."""
     count = 3
     levels, sizes = rng.normal(0, 0.8, (n, count)), rng.lognormal(-0.5, 0.7, (n, count))
-    stay = 1 - 1 / np.exp(rng.uniform(np.log(6), np.log(kind.longest), n))
+    stay = 1 - 1 / np.exp(rng.uniform(np.log(6), np.log(_lasting(kind)), n))
     noise_NT, _ = _noise(kind, kind.longest, n, rng, parts)
     regime, rows = rng.integers(0, count, n), np.arange(n)
     y_NT = np.empty((n, kind.longest))
@@ -282,6 +294,27 @@ def _all_seasons(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
             table = _season(length, n, rng, parts)
             y_NT += table[:, np.arange(kind.longest) % length]
     return y_NT
+
+
+def _sizes(kind: Kind, n: int, rng: Random, parts: Parts) -> Floats:
+    """How large the seasons of n series are at every step, (n, T): around 1, slowly changing, and other every day."""
+    log_NT = np.zeros((n, kind.longest))
+    if kind.seasons[-1] < CALM:
+        return np.exp(log_NT)
+    time = np.arange(kind.longest) / kind.seasons[-1]
+    for _ in range(2):
+        slow = np.exp(rng.uniform(np.log(4), np.log(52), (n, 1)))  # seasons for one swell
+        turn_NT = 2 * np.pi * (time / slow + rng.random((n, 1)))
+        log_NT += rng.lognormal(-2.5, 0.7, (n, 1)) * (rng.random((n, 1)) < parts.swelling) * np.sin(turn_NT)
+    if len(kind.seasons) == 2 and kind.seasons[0] >= CALM:
+        day = kind.seasons[0]
+        keep, size = rng.uniform(0, 0.9, n), rng.lognormal(-3, 0.8, n) * (rng.random(n) < parts.uneven)
+        today, days = np.zeros(n), []
+        for _ in range(-(-kind.longest // day)):
+            today = keep * today + np.sqrt(1 - keep**2) * rng.normal(0, 1, n)
+            days.append(size * today)
+        log_NT += np.repeat(np.stack(days, axis=1), day, axis=1)[:, : kind.longest]
+    return np.exp(np.clip(log_NT, -1.5, 1.5))
 
 
 def _season(length: int, n: int, rng: Random, parts: Parts) -> Floats:

@@ -29,11 +29,11 @@ from gatecast.errors import ModelFileError, SettingsError
 from gatecast.frames import forecast_table
 from gatecast.frequency import require_season_lengths
 from gatecast.manners import Estimator
-from gatecast.modelfile import Model, load_model
+from gatecast.modelfile import Model, load_model, with_seasons
 from gatecast.notebook import shown
 from gatecast.panel import Panel, panel_from_frame
 from gatecast.predictor import CELLS, answer_at, predict_many
-from gatecast.scaling import Running, scale_series
+from gatecast.scaling import scale_series
 from gatecast.seasons import seasons_of
 from gatecast.streaming import HORIZON, ForecastStream, Manner, load_stream, start_from
 from gatecast.tracing import Mute, Pin, Trace, arrays_of, one_series, trace
@@ -289,7 +289,7 @@ class ZeroShot(Estimator):
 
     def _members(self, seasons: tuple[int, ...]) -> tuple[Model, ...]:
         given = shipped() if self.weights is None else tuple(load_model(Path(path)) for path in self.weights)
-        return tuple(replace(model, scaling=Running(seasons)) for model in given)
+        return tuple(with_seasons(model, seasons) for model in given)
 
 
 class ZeroShotSeries:
@@ -316,7 +316,7 @@ class ZeroShotSeries:
         at = np.asarray(origins, np.int64)
         first, last = int(at.min()), int(at.max())
         seasons = tuple(m for m in self._seasons if m > 1 and 2 * m <= first + 1) or (1,)
-        members = tuple(replace(model, scaling=Running(seasons)) for model in shipped())
+        members = tuple(with_seasons(model, seasons) for model in shipped())
         cut = max(0, first + 1 - CONTEXT)
         shown_ST = np.asarray(values, np.float64)[None, cut : last + 1]
         return np.asarray(_from_origins(members, shown_ST, at - last, horizon, None)[0])

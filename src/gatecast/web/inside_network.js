@@ -29,7 +29,7 @@ const GateNetwork = (() => {
   }
   class Season {  // the last season's values, their mean, and of every phase its newest value and what is usual
     constructor(length, rate) {
-      Object.assign(this, {length, middle: NaN, raw: new Float64Array(length).fill(NaN)});
+      Object.assign(this, {length, middle: NaN, change: NaN, usualLast: NaN, raw: new Float64Array(length).fill(NaN)});
       [this.newest, this.usual] = [this.raw.slice(), Array.from({length}, () => new Mean(rate))];
     }
     usually(phase) { return this.usual[phase].keep < 1 ? this.usual[phase].value : NaN; }
@@ -43,7 +43,8 @@ const GateNetwork = (() => {
       this.middle = known.reduce((sum, x) => sum + x, 0) / known.length;
       const away = value - this.middle, usual = this.usually(at);
       this.usual[at].absorb(away);
-      return [value - before, away - usual];
+      [this.change, this.usualLast] = [value - before, this.usual[at].value];
+      return [this.change, away - usual];
     }
   }
   class Column {  // a column beside the series, under a running mean and spread of its own
@@ -63,8 +64,8 @@ const GateNetwork = (() => {
       Object.assign(this, {scaling, c, step: -1, age: 0, gap: 0, last: NaN, before: NaN, hasSeason: false});
       const rate = scaling.seasons[0] >= 12 ? .05 : .1;
       this.seasons = scaling.seasons.map(length => new Season(length, c.PHASE_RATE));
-      [this.size, this.short, this.long, this.fast, this.slow, this.smooth, this.rise, this.seasonRise] =
-        [c.SIZE_RATE, rate, rate, c.FAST_RATE, c.SLOW_RATE, c.PHASE_RATE, rate, rate].map(each => new Mean(each));
+      [this.size, this.short, this.long, this.fast, this.slow, this.smooth, this.rise, this.seasonRise, this.far] =
+        [c.SIZE_RATE, rate, rate, c.FAST_RATE, c.SLOW_RATE, c.PHASE_RATE, rate, rate, rate].map(each => new Mean(each));
       this.fixed = scaling.kind === "fixed";
       [this.level, this.scale] = this.fixed ? [scaling.level, scaling.scale] : [0, 0];
       this.past = Array.from({length: past}, () => new Column(c, 0));
@@ -86,14 +87,15 @@ const GateNetwork = (() => {
       if (seen(changes[1])) {
         this.hasSeason = true; this.seasonRise.absorb(changes[1]); this.long.absorb(Math.abs(changes[1]));
       }
+      if (seen(changes[2])) this.far.absorb(Math.abs(changes[2]));
       if (there) {
         this.last = value; this.age += 1;
         this.smooth.absorb(value); this.size.absorb(Math.abs(value));
         if (!fixed) this.level = this.seasons[0].middle;
       }
-      if (!fixed) this.scale = Math.max(this.hasSeason ? this.long.value : this.short.value, c.FLOOR * this.size.value);
-      const {level, scale, lengths} = this;
-      const units = fixed ? [scaling.change, ...scaling.season_changes, 1] : [scale, scale, scale];
+      const followed = this.hasSeason ? this.long.value : this.short.value, far = this.far.keep < 1 && scaling.nearest;
+      if (!fixed) this.scale = Math.max(far ? Math.min(followed, this.far.value) : followed, c.FLOOR * this.size.value);
+      const {level, scale, lengths} = this, units = fixed ? [scaling.change, ...scaling.season_changes, 1] : [scale, scale, scale];
       const rough = fixed || !there ? [0, 0, 0] :
         [logRatio(this.fast.value, scale), logRatio(this.slow.value, scale), logRatio(scale, this.size.value)];
       return Float32Array.from([
@@ -107,14 +109,17 @@ const GateNetwork = (() => {
     }
     ask(k, knownThen) {  // section 5: the features of the step k ahead, and the normalised candidates, NaN where none
       const {c, level, scale, lengths} = this;
-      const found = [level, this.last, NaN, NaN, this.age ? this.smooth.value : NaN, NaN, NaN];
+      const found = Array(c.CANDIDATES).fill(NaN);
+      [found[0], found[1], found[4]] = [level, this.last, this.age ? this.smooth.value : NaN];
       this.seasons.forEach((season, place) => {
         if (season.length === 1) return;
         const phase = (this.step + k) % season.length;
         found[2 + place] = season.newest[phase];
         found[5 + place] = season.middle + season.usually(phase);
+        found[8 + place] = this.last + season.usually(phase) - season.usualLast;
+        found[10 + place] = season.newest[phase] + season.change;
       });
-      found.push((seen(found[5]) ? found[5] : this.last) + (Math.min(this.gap, c.MOST_GAP) + k) * this.slope);
+      found[7] = (seen(found[5]) ? found[5] : this.last) + (Math.min(this.gap, c.MOST_GAP) + k) * this.slope;
       const normal = x => scale > 0 ? held((x - level) / scale, -c.FARTHEST, c.FARTHEST) : 0;
       const candidates = found.map(x => seen(x) ? normal(x) : NaN), far = candidates.map(x => squash(x, 1));
       const turns = lengths.map(m => 2 * Math.PI * k / m).flatMap((turn, place) => lengths[place] > 1 ?
