@@ -25,6 +25,7 @@ LADDER = [
         "tablefiles",
         "synthetic",
         "limits",
+        "adam",
         "variants",
         "sealed",
         "manners",
@@ -47,7 +48,7 @@ LADDER = [
         "checkpoint",
     },
     {"adaptive", "columns", "coverage", "reading_of_times", "bulk"},
-    {"reading", "rows", "folder", "leakage", "following"},
+    {"reading", "rows", "folder", "leakage", "following", "readout"},
     {"panel", "judgement"},
     {"frames"},
     {
@@ -142,7 +143,7 @@ def test_imports_go_up_the_ladder(module):
 
 def test_torch_is_imported_for_training_only():
     using = {m for m in MODULES if "import torch" in (PACKAGE / f"{m}.py").read_text()}
-    assert using == {"drills", "network", "recurrent", "training"}
+    assert using == {"adam", "drills", "network", "recurrent", "training"}
 
 
 def loaded_after(*statements):

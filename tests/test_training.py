@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from gatecast.adam import Adam, flatten, one_cycle
 from gatecast.config import MEDIAN, NetworkConfig, TrainingConfig
 from gatecast.errors import SettingsError
 from gatecast.modelfile import Model
@@ -12,7 +13,7 @@ from gatecast.predictor import predict_many
 from gatecast.runtime import weights_from_arrays
 from gatecast.scaling import Covariates, Running, fixed_from
 from gatecast.supply import Given, Part
-from gatecast.training import CHECKS, Adam, flatten, one_cycle, train, updates_for
+from gatecast.training import CHECKS, train, updates_for
 
 SMALL = NetworkConfig(units=6)
 FIELDS = dict(zip(("past", "known", "static"), Covariates._fields, strict=True))
