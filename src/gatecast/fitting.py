@@ -38,7 +38,7 @@ from gatecast.zeroshot import shipped
 Report = Callable[[Progress], None]
 
 CLEARLY = 0.9  # share of the running scaling's validation loss below which the fixed one is chosen
-RACE = 5  # when the scaling is to be chosen, each is given a fifth of the updates first
+RACE = 8  # when the scaling is to be chosen, each is given an eighth of the updates first
 LEAST_UPDATES = 100  # when a panel is trained again from nothing
 GENTLE = 1e-3  # peak of the learning rate when a network that has learned already goes on
 TUNING = 200  # updates then
