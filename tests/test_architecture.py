@@ -74,7 +74,7 @@ LADDER = [
         "training",
         "verdict",
         "modes",
-        "classical",
+        "engines",
         "volatility",
         "uploads",
         "likeness",
@@ -82,6 +82,7 @@ LADDER = [
         "tracing",
     },
     {
+        "classical",
         "jobs",
         "adapters",
         "cards",
