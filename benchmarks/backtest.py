@@ -329,8 +329,9 @@ def figures_of(found: dict[str, Any]) -> list[dict[str, Any]]:
             continue
         theirs, name = found[way][library], "forecast" if way == "once" else "total"
         most = EQUAL * middle(theirs, "mae")
-        equal = [each for each in OURS if middle(found[way][each], "mae") <= most]
-        chosen = min(equal or OURS, key=lambda each: middle(found[way][each], name))
+        ran = [each for each in OURS if each in found[way]]
+        equal = [each for each in ran if middle(found[way][each], "mae") <= most]
+        chosen = min(equal or ran, key=lambda each: middle(found[way][each], name))
         ours = found[way][chosen]
         times = middle(theirs, name) / middle(ours, name)
         rows.append(

@@ -1,5 +1,7 @@
 """The training loop, in the open: sample windows, ask, compare, step; keep the best weights seen on validation.
 
+Where the validation part sees no gain for a while, the learning rate comes down and the training ends with it.
+
 Without a time budget the number of updates follows from the data alone, and a run repeats bit for bit on one machine.
 """
 
@@ -30,7 +32,8 @@ Array = NDArray[Any]
 
 CHECKS = 20  # looks at the validation part, if not said otherwise
 PATIENCE = 3  # looks without an improvement after which the learning rate comes down
-FALL = 2  # looks that this takes
+STEADY = 30  # updates without one that it takes at least
+FALL = 2  # looks that the learning rate then takes to come down
 AVERAGING = 0.02  # share of the newest weights in the average that is judged and kept, at least
 RECENT = 4  # early on it is about an average of the last quarter of all updates
 COUNTS = {"update": int, "waited": int, "best_loss": float, "best_update": int, "ends": int, "falls": int}
@@ -108,7 +111,7 @@ def train(
     progress: Callable[[Progress], None] | None = None,
     terms: Terms = Terms(),  # noqa: B008 (it cannot be changed)
 ) -> Trained:
-    """Train one network on training parts; the validation parts only choose the weights kept.
+    """Train one network on training parts; the validation parts choose the weights kept, and when to come to an end.
 
     Args:
         source: the series, with what is known beside them.
@@ -236,7 +239,8 @@ class _Course:
         if validation < self.best_loss:
             self.best.copy_(self.average)
             self.best_loss, self.best_update, self.waited = validation, self.update, 0
-        if self.waited >= PATIENCE and self.ends == self.updates:
+        waited_long = self.waited >= PATIENCE and self.update - self.best_update >= STEADY
+        if waited_long and self.ends == self.updates:
             self.falls, self.ends = self.update, min(self.updates, self.update + self._fall)
 
     def settle(self, judge: Batch | None, back: float) -> None:
