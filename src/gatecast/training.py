@@ -161,13 +161,13 @@ def train(
             interrupted = True
         snapshots = course.first_and_midway()
         course.settle(judge, terms.back)
-        made, loss, readout = export(network), course.best_loss, None
+        made, best_loss, readout = export(network), course.best_loss, None
     if config.readout and judge is not None and course.update and not interrupted:
-        readout = refit_path(weights_from_arrays(made), pool.data, judge, loss, rng, horizon)
+        readout = refit_path(weights_from_arrays(made), pool.data, judge, best_loss, rng, horizon)
     if readout is not None:
-        made, loss = weights_to_arrays(with_dtype(readout.weights, np.float32)), readout.loss
+        made, best_loss = weights_to_arrays(with_dtype(readout.weights, np.float32)), readout.loss
     counts = course.update, updates, course.best_update
-    return Trained(made, loss, course.history, *counts, readout is not None, interrupted, snapshots)
+    return Trained(made, best_loss, course.history, *counts, readout is not None, interrupted, snapshots)
 
 
 class _Pool:
