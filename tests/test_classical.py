@@ -8,7 +8,7 @@ import pytest
 from statsforecast import StatsForecast, models
 from statsforecast.ets import ets_f
 
-from gatecast import classical
+from gatecast import engines
 from gatecast.classical import CLASSICAL, MSTL, AutoARIMA, AutoETS, AutoTheta, classical_for, estimate_seconds
 from gatecast.config import MEDIAN, QUANTILES
 from gatecast.errors import DataError, SettingsError
@@ -110,8 +110,8 @@ def test_arima_intervals_are_those_of_the_package(kind):
 def test_all_four_theta_models_equal_the_package(kind):
     values = series("line", steps=60)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(classical, "auto_theta", lambda z, season: models.auto_theta(z, season, model=kind))
-        engine = classical._fit_theta(values[:40], 1)
+        patch.setattr(engines, "auto_theta", lambda z, season: models.auto_theta(z, season, model=kind))
+        engine = engines.fit_theta(values[:40], 1)
     direct = models.AutoTheta(model=kind).fit(values[:40])
     for origin in (39, 55):
         mean, _ = engine.normal(values, np.array([origin]), 9)
@@ -149,7 +149,7 @@ def test_ets_variances_are_those_of_simulated_paths(kind, damped):
     values = series("multiplicative")
     season = 1 if kind[2] == "N" else SEASON
     model = ets_f(values / values.std(), season, kind, damped=damped)
-    _, deviation = classical._Ets(model, season).normal(values / values.std(), np.array([STEPS - 1]), 10)
+    _, deviation = engines.Ets(model, season).normal(values / values.std(), np.array([STEPS - 1]), 10)
     np.testing.assert_allclose(deviation[0], simulated_spread(model, season, 10), rtol=0.02)
 
 
@@ -284,7 +284,7 @@ def test_what_the_package_raises_is_a_reason_to_repeat_the_last_value(monkeypatc
     def broken(*_, **__):
         raise ValueError("no luck")
 
-    monkeypatch.setattr(classical, "ets_f", broken)
+    monkeypatch.setattr(engines, "ets_f", broken)
     made = AutoETS().fit_values(series(), SEASON)
     assert "ValueError: no luck" in made.note and made.note.endswith("the last value is repeated")
     np.testing.assert_allclose(made.predict_many(series(), [30], 3)[0, :, MEDIAN], series()[30])

@@ -19,7 +19,7 @@ from gatecast.predictor import forecast_panel, predict_many
 from gatecast.runtime import weights_from_arrays, weights_to_arrays
 from gatecast.scaling import Running
 from gatecast.supply import Given, Part
-from gatecast.training import train
+from gatecast.training import Terms, train
 from gatecast.zeroshot import ZeroShot, shipped
 
 SMALL = NetworkConfig(units=6)
@@ -88,7 +88,7 @@ def losses(start, updates, values, seed=0):
     """Mean pinball loss on the training part of what a start becomes, and its weights."""
     given = Given(Part(values, values.shape[1] - 1))
     config = quick(updates=updates, learning_rate=3e-3, seed=seed)
-    trained = train(given, Running((7,)), (SMALL, config), choose=False, start=arrays(start))
+    trained = train(given, Running((7,)), (SMALL, config), terms=Terms(choose=False, start=arrays(start)))
     model = Model(weights_from_arrays(trained.arrays), Running((7,)), start.config)
     origins = np.arange(30, values.shape[1] - 7)
     made = predict_many(model, values, origins, 6)
@@ -332,7 +332,7 @@ def test_what_was_learned_is_drawn_back_to_the_start_as_far_as_asked(start):
 
     def learned(back):
         how = (SMALL, quick(updates=20))
-        return train(given, Running((7,)), how, choose=False, start=arrays(start), back=back).arrays
+        return train(given, Running((7,)), how, terms=Terms(choose=False, start=arrays(start), back=back)).arrays
 
     whole, drawn, before = learned(0.0), learned(0.25), arrays(start)
     assert not same(drawn, whole)

@@ -42,7 +42,7 @@ def moved(before, after):
 
 @pytest.mark.parametrize("series", [1, 3])
 def test_it_goes_on_from_its_weights_and_keeps_what_was_decided(series):
-    one = fitted(table(250, series), scaling="auto", learning_rate=0.01, readout=False)
+    one = fitted(table(250, series), scaling="auto", learning_rate=0.002, readout=False)
     scaling, settings, start = one.model_.scaling, one.model_.config, arrays(one)
     one.refit_panel(panel_from_frame(table(320, series)))
     assert (one.model_.scaling, one.model_.config) == (scaling, settings)
@@ -56,9 +56,9 @@ def test_it_goes_on_from_its_weights_and_keeps_what_was_decided(series):
 def test_new_steps_get_as_many_updates_as_each_had_in_the_first_fit(monkeypatch):
     asked = []
 
-    def train(supply, scaling, configs, *more, **named):
-        asked.append((configs[1].updates, configs[1].learning_rate, configs[1].seed, "start" in named))
-        return trained(supply, scaling, configs, *more, **named)
+    def train(supply, scaling, configs, progress, terms):
+        asked.append((configs[1].updates, configs[1].learning_rate, configs[1].seed, terms.start is not None))
+        return trained(supply, scaling, configs, progress, terms)
 
     trained = fitting.train
     one = fitted(table(200), updates=40, learning_rate=0.01, seed=5)
@@ -80,7 +80,7 @@ def test_no_updates_leave_the_medians_and_check_the_intervals_anew():
 
 
 def test_validation_decides_whether_weights_move(monkeypatch):
-    one = fitted(table(300))
+    one = fitted(table(300), readout=False)
     monkeypatch.setattr("gatecast.training._judge", lambda network, batch, place, seen=[]: seen.append(1) or len(seen))
     start = arrays(one)
     one.refit_panel(panel_from_frame(table(320)))  # every look is worse than the one before

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from gatecast.adam import Adam, flatten, one_cycle
 from gatecast.config import MEDIAN, NetworkConfig, TrainingConfig
 from gatecast.errors import SettingsError
 from gatecast.modelfile import Model
@@ -12,7 +13,7 @@ from gatecast.predictor import predict_many
 from gatecast.runtime import weights_from_arrays
 from gatecast.scaling import Covariates, Running, fixed_from
 from gatecast.supply import Given, Part
-from gatecast.training import CHECKS, Adam, flatten, one_cycle, train, updates_for
+from gatecast.training import CHECKS, FALL, STEADY, train, updates_for
 
 SMALL = NetworkConfig(units=6)
 FIELDS = dict(zip(("past", "known", "static"), Covariates._fields, strict=True))
@@ -351,3 +352,22 @@ def test_a_sine_is_learnt_and_without_updates_it_is_not():
 def test_training_lowers_the_loss_on_unseen_values():
     trained = fit(updates=120)
     assert trained.validation < 0.9 * fit(updates=0).validation
+
+
+def test_where_validation_sees_no_gain_the_rate_comes_down_and_training_ends(monkeypatch):
+    """Every look is worse than the one before: after STEADY updates the fall begins, FALL looks long."""
+    monkeypatch.setattr("gatecast.training._judge", lambda network, batch, place, seen=[]: seen.append(1) or len(seen))
+    rates, step = [], Adam.step
+    monkeypatch.setattr(Adam, "step", lambda self, rate, clip: rates.append(rate) or step(self, rate, clip))
+    trained = fit(updates=200, readout=False)
+    assert trained.updates == STEADY + FALL * 200 // CHECKS == len(rates)
+    assert trained.best_update == 0 and trained.planned == 200
+    usual = [one_cycle(update, 200, settings().learning_rate) for update in range(STEADY + 1)]
+    assert rates[: STEADY + 1] == usual
+    assert (np.diff(rates[STEADY:]) < 0).all()
+    assert rates[-1] < 0.1 * rates[STEADY]
+
+
+def test_planned_updates_are_all_made_while_validation_sees_gains(monkeypatch):
+    monkeypatch.setattr("gatecast.training._judge", lambda network, batch, place, seen=[]: seen.append(1) or -len(seen))
+    assert fit(updates=60, readout=False).updates == 60

@@ -31,7 +31,7 @@ Report = Callable[[Progress], None]
 REHEARSED = 2 * CHECKS  # updates of the rehearsal: every second one is followed by a look at the validation part
 REHEARSAL = 0.25  # share of the budget after which the rehearsal ends
 USABLE = 0.9  # share of what is left that is planned for
-RACED = 0.2  # share of the updates with which each scaling is tried where one is to be chosen
+RACED = 0.125  # share of the updates with which each scaling is tried where one is to be chosen
 
 
 class FitReport(Protocol):

@@ -27,6 +27,7 @@ SIDE_BY_SIDE = 32  # blocks of all series that are walked through together
 SHORTEST = 64  # steps of a block
 LOOK = 32  # steps after which it is seen whether a block has met its own earlier path
 MET = {np.dtype(np.float32): 5e-7, np.dtype(np.float64): 1e-10}  # difference of states at which it has
+SHUT = -1e4  # into an input gate: it lets nothing through
 TOGETHER = 32  # origins the head answers at a time
 STEEPEST = 10.0  # what a path may make of an error of the state for float32 to be good enough
 
@@ -48,25 +49,34 @@ def read_long(weights: Weights, x_BTC: Array) -> Array:
         weights: the network's, in the precision that is wanted; float32 is good to some 1e-6.
         x_BTC: inputs of whole series.
     """
-    batch, steps, _ = x_BTC.shape
-    blocks = min(SIDE_BY_SIDE // batch, steps // SHORTEST)
-    if blocks < 2 or weights.cell != "lstm" or not (x_BTC[..., AGE] > 0).all():
+    if weights.cell != "lstm":
         return read(weights, x_BTC)[0]
+    batch, steps, _ = x_BTC.shape
+    blocks = max(1, min(SIDE_BY_SIDE // batch, steps // SHORTEST))
+    before_BT = x_BTC[..., AGE] == 0
     h_BTD = x_BTC.astype(weights.head.state_DE.dtype, copy=False)
     for place, layer in enumerate(weights.layers):
-        out_BTD = _in_blocks(halve(layer), h_BTD, blocks)
+        out_BTD = _in_blocks(halve(layer), h_BTD, blocks, before_BT if before_BT.any() else None)
         h_BTD = out_BTD if place == 0 else h_BTD + out_BTD
     return h_BTD
 
 
-def _in_blocks(layer: LayerWeights, x_BTC: Array, blocks: int) -> Array:
-    """One halved layer over series that are cut into blocks, (B, T, D).  Blocks are columns here: M comes last."""
+def _in_blocks(layer: LayerWeights, x_BTC: Array, blocks: int, before_BT: Array | None) -> Array:
+    """One halved layer over series that are cut into blocks, (B, T, D).  Blocks are columns here: M comes last.
+
+    Before a series' first value (``before_BT``) a closed input gate leaves its state at zero.
+    """
     batch, steps, channels = x_BTC.shape
     units, length = layer.hidden_DK.shape[0], -(-steps // (blocks * LOOK)) * LOOK
     padded_BTC = np.zeros((batch, blocks * length, channels), x_BTC.dtype)  # steps after the end are cut off again
     padded_BTC[:, :steps] = x_BTC
     x_TCM = padded_BTC.reshape(batch * blocks, length, channels).transpose(1, 2, 0)
     z_TKM = layer.input_CK.T @ np.ascontiguousarray(x_TCM) + layer.bias_K[:, None]
+    if before_BT is not None:
+        shut_BT = np.zeros((batch, blocks * length), np.bool_)
+        shut_BT[:, :steps] = before_BT
+        shut_TM = shut_BT.reshape(batch * blocks, length).T
+        z_TKM[:, :units] = np.where(shut_TM[:, None], SHUT, z_TKM[:, :units])
     hidden_KD = np.ascontiguousarray(layer.hidden_DK.T)
     h_TDM = np.full((length, units, batch * blocks), np.nan, x_BTC.dtype)
     c_LDM = np.full((length // LOOK, *h_TDM.shape[1:]), np.nan, x_BTC.dtype)  # at every look

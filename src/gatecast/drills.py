@@ -21,9 +21,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gatecast.adam import BETAS, one_cycle
 from gatecast.cell import LayerWeights
 from gatecast.recurrent import unroll
-from gatecast.training import BETAS, one_cycle
 from gatecast.variants import CELLS, Start, begin
 
 Floats = NDArray[np.float64]

@@ -32,14 +32,14 @@ from gatecast.predictor import require_columns
 from gatecast.runtime import weights_from_arrays, weights_to_arrays
 from gatecast.scaling import Running, Scaling, fixed_from
 from gatecast.supply import Planes, Supply, fingerprint
-from gatecast.training import Progress, Trained, batch_for, train, updates_for
+from gatecast.training import Progress, Terms, Trained, batch_for, train, updates_for
 from gatecast.widening import widen
 from gatecast.zeroshot import shipped
 
 Report = Callable[[Progress], None]
 
 CLEARLY = 0.9  # share of the running scaling's validation loss below which the fixed one is chosen
-RACE = 5  # when the scaling is to be chosen, each is given a fifth of the updates first
+RACE = 8  # when the scaling is to be chosen, each is given an eighth of the updates first
 LEAST_UPDATES = 100  # when a panel is trained again from nothing
 GENTLE = 1e-3  # peak of the learning rate when a network that has learned already goes on
 TUNING = 200  # updates then
@@ -301,7 +301,7 @@ def refit_model(start: Model, fitted: Fitted, series: Series, new: int) -> tuple
     supply = plan.supply(series, series.validation if choose else 1)
     _require_enough(series, supply)
     arrays = weights_to_arrays(start.weights)
-    trained = train(supply, start.scaling, (plan.shape, config), choose=choose, start=arrays, checks=REFIT_CHECKS)
+    trained = train(supply, start.scaling, (plan.shape, config), None, Terms(choose, arrays, REFIT_CHECKS))
     widening_KQ = start.widening_KQ
     model = replace(start, weights=weights_from_arrays(trained.arrays), widening_KQ=None)
     if choose:
@@ -435,8 +435,8 @@ def _trained(supply: Supply, scaling: Scaling, plan: _Plan, name: str, progress:
     stage = None if plan.checkpoint is None else plan.checkpoint.stage(name)
     if stage is not None and (done := stage.result()) is not None:
         return _from_kept(done)
-    configs, choose = (plan.shape, plan.config), name != AGAIN
-    trained = train(supply, scaling, configs, progress, choose, plan.start, stage=stage, back=plan.back)
+    terms = Terms(choose=name != AGAIN, start=plan.start, back=plan.back, stage=stage)
+    trained = train(supply, scaling, (plan.shape, plan.config), progress, terms)
     if stage is not None and not trained.interrupted:
         stage.finish(_as_kept(trained))
     return trained

@@ -105,18 +105,40 @@ class Network(nn.Module):
         return seen_BTD
 
     def forward(self, h_ND: Tensor, asked: Asked) -> Tensor:
-        """Quantiles, (N, K, Q), in units of the scale around the level at each origin."""
-        told_NKE = self.state(h_ND)[:, None] + self.question(asked.features_NKF)
+        """Quantiles, (N, K, Q), in units of the scale around the level at each origin.
+
+        What the head says is laid out with origins and steps last: there softmax and sums run over long rows.
+        """
+        told_NKE = self.question(asked.features_NKF).add_(self.state(h_ND)[:, None])
         z_NKD = nn.functional.silu(self.middle(nn.functional.silu(told_NKE)))
-        out_NKO = self.out(z_NKD)
-        logits_NKA = out_NKO[..., :CANDIDATES].masked_fill(~asked.available_NKA, -torch.inf)
-        mixed_NK = (torch.softmax(logits_NKA, -1) * asked.candidates_NKA).sum(-1)
-        path_NK = self.path(h_ND) @ asked.path_KJ.T
-        centre_NK1 = (mixed_NK + path_NK + out_NKO[..., CANDIDATES])[..., None]
-        outward_NKQ = nn.functional.softplus(out_NKO[..., CANDIDATES + 1 :])
-        below = centre_NK1 - outward_NKQ[..., :MEDIAN].flip(-1).cumsum(-1).flip(-1)
-        above = centre_NK1 + outward_NKQ[..., MEDIAN:].cumsum(-1)
-        return torch.cat([below, centre_NK1, above], -1)
+        out_OM = self.out(z_NKD).flatten(0, 1).T.contiguous()  # M: origins times steps
+        logits_AM = out_OM[:CANDIDATES].masked_fill(~_rows(asked.available_NKA), -torch.inf)
+        mixed_M = (torch.softmax(logits_AM, 0) * _rows(asked.candidates_NKA)).sum(0)
+        path_M = (self.path(h_ND) @ asked.path_KJ.T).flatten()
+        centre_1M = (mixed_M + path_M + out_OM[CANDIDATES])[None]
+        parts_PM = torch.cat([centre_1M, nn.functional.softplus(out_OM[CANDIDATES + 1 :])])
+        shape = (*asked.candidates_NKA.shape[:2], len(QUANTILES))
+        return (parts_PM.T @ OUTWARD_PQ.to(parts_PM)).view(shape)
+
+
+def _rows(part_NKA: Tensor) -> Tensor:
+    """The same with candidates first, (A, N K)."""
+    return part_NKA.flatten(0, 1).T
+
+
+def _outward() -> Tensor:
+    """What makes quantiles of the centre and the steps outward: each adds to all that lie further out, (P, Q)."""
+    sums = torch.zeros(len(QUANTILES), len(QUANTILES))
+    sums[0] = 1
+    for step in range(len(QUANTILES) - 1):
+        if step < MEDIAN:
+            sums[1 + step, : step + 1] = -1
+        else:
+            sums[1 + step, step + 1 :] = 1
+    return sums
+
+
+OUTWARD_PQ = _outward()
 
 
 def _tensors(layer: nn.Module) -> list[Tensor]:
@@ -128,7 +150,7 @@ def pinball_loss(truth_NK: Tensor, quantiles_NKQ: Tensor) -> Tensor:
     """Mean pinball loss over the quantiles, (N, K)."""
     levels_Q = torch.tensor(QUANTILES, dtype=quantiles_NKQ.dtype, device=quantiles_NKQ.device)
     error_NKQ = truth_NK[..., None] - quantiles_NKQ
-    return torch.maximum(levels_Q * error_NKQ, (levels_Q - 1) * error_NKQ).mean(-1)
+    return (error_NKQ @ levels_Q + torch.relu(-error_NKQ).sum(-1)) / len(QUANTILES)
 
 
 def export(network: Network) -> dict[str, np.ndarray[Any, Any]]:

@@ -19,6 +19,7 @@ from gatecast.likeness import unlike_data
 from gatecast.modelfile import Model
 from gatecast.panel import Panel
 from gatecast.rows import LARGEST
+from gatecast.runtime import Array, Weights
 from gatecast.scaling import Covariates, Floats, Scaled, ask, scale_series
 from gatecast.stream import Stream
 from gatecast.supply import MemoryPlanes, Planes, read_planes
@@ -29,19 +30,38 @@ CHUNK = 512  # origins answered at a time, so that memory stays small
 CELLS = 20_000  # series x steps read at a time
 RUN_ON_CELLS = 20 * CELLS  # the same where every origin is run on from
 QUICK_CHUNK = 128  # and by ``bulk``, so that what is asked stays in the cache
+LONG = 1024  # steps of a series from which its reading in blocks pays
 MANY = 5_000  # origins x steps ahead of a series from which ``bulk`` answers
 ABREAST = 32  # series read side by side from which it forecasts
 
 
-def read_series(model: Model, values_ST: Floats, more: Covariates | None = None) -> tuple[Scaled, Floats]:
-    """Read whole series once: the scaled series and what the head sees at every step, (S, T, D)."""
+def read_series(
+    model: Model, values_ST: Floats, more: Covariates | None = None, quick: bool = False
+) -> tuple[Scaled, Floats]:
+    """Read whole series once: the scaled series and what the head sees at every step, (S, T, D); ``quick`` by bulk."""
     scaled = scale_series(values_ST, model.scaling, more)
+    if quick:
+        return scaled, bulk.read_long(_quick_weights(model), scaled.inputs_BTC)
     h_STD, _ = runtime.read(model.weights, scaled.inputs_BTC)
     return scaled, h_STD
 
 
+def _read_plainly(weights: Weights, x_BTC: Array) -> Array:
+    return runtime.read(weights, x_BTC)[0]
+
+
+def _quick_weights(model: Model) -> Weights:
+    """The weights in the least precision that series may be read with."""
+    return runtime.with_dtype(model.weights, np.float32) if bulk.is_plain(model.weights) else model.weights
+
+
 def predict_many(
-    model: Model, values_ST: Floats, origins: NDArray[np.int64], horizon: int, more: Covariates | None = None
+    model: Model,
+    values_ST: Floats,
+    origins: NDArray[np.int64],
+    horizon: int,
+    more: Covariates | None = None,
+    quick: bool = False,
 ) -> Floats:
     """Quantiles (S, O, H, Q) in original units, made at each origin from the values up to it.
 
@@ -54,6 +74,7 @@ def predict_many(
         horizon: steps ahead.
         more: the model's columns beside the target; what is known in advance is read up to ``horizon`` steps after
             an origin, and counts as missing where it ends before.
+        quick: read by ``bulk`` beyond the direct horizon too: good to some 1e-6 of the scale, and quicker.
 
     Raises:
         SettingsError: the horizon has no steps.
@@ -64,7 +85,7 @@ def predict_many(
         ends = np.asarray(origins, np.int64) + 1
         together = max(1, RUN_ON_CELLS // values_ST.size)  # origins whose series are read side by side
         groups = [ends[begin : begin + together] for begin in range(0, len(ends), together)]
-        parts = [run_on(model, *_cut_at(values_ST, more, group, horizon)) for group in groups]
+        parts = [run_on(model, *_cut_at(values_ST, more, group, horizon), quick) for group in groups]
         return np.concatenate([p.reshape(len(values_ST), -1, *p.shape[1:]) for p in parts], axis=1)
     made = np.empty((len(values_ST), len(origins), horizon, len(QUANTILES)))
     answer_all = _answer_quickly if len(origins) * horizon >= MANY else _answer_widened
@@ -77,8 +98,9 @@ def predict_many(
 
 
 def _answer_widened(model: Model, scaled: Scaled, origins: NDArray[np.int64], made_SOHQ: Floats) -> None:
-    """Write the quantiles from all origins, step by step as ``runtime`` has them."""
-    h_STD, _ = runtime.read(model.weights, scaled.inputs_BTC)
+    """Write the quantiles from all origins as ``runtime`` has them; a long series is read in blocks, to some 1e-9."""
+    read = bulk.read_long if scaled.inputs_BTC.shape[1] >= LONG else _read_plainly
+    h_STD = read(model.weights, scaled.inputs_BTC)
     plain = _answer_all(model, scaled, h_STD, origins, np.arange(1, made_SOHQ.shape[2] + 1))
     wide = runtime.widen(plain.reshape(-1, *plain.shape[2:]), model.widening_KQ, model.direct_horizon)
     made_SOHQ[...] = wide.reshape(plain.shape)
@@ -86,8 +108,7 @@ def _answer_widened(model: Model, scaled: Scaled, origins: NDArray[np.int64], ma
 
 def _answer_quickly(model: Model, scaled: Scaled, origins: NDArray[np.int64], made_SOHQ: Floats) -> None:
     """The same by ``bulk``: within 1e-5 of the scale of each origin."""
-    weights = model.weights
-    h_STD = bulk.read_long(_read_with(weights), scaled.inputs_BTC)
+    h_STD = bulk.read_long(_quick_weights(model), scaled.inputs_BTC)
     steps_K = np.arange(1, made_SOHQ.shape[2] + 1)
     for s, made_OHQ in enumerate(made_SOHQ):
         for begin in range(0, len(origins), QUICK_CHUNK):
@@ -98,12 +119,7 @@ def _answer_quickly(model: Model, scaled: Scaled, origins: NDArray[np.int64], ma
                 (scaled.level_BT[at], scaled.scale_BT[at]),
             )
             made_NKQ = made_OHQ[begin : begin + QUICK_CHUNK]
-            bulk.answer_many(weights.head, h_STD[at], told, around, model.widening_KQ, made_NKQ)
-
-
-def _read_with(weights: runtime.Weights) -> runtime.Weights:
-    """Weights in the precision that is good enough to read series with."""
-    return runtime.with_dtype(weights, np.float32) if bulk.is_plain(weights) else weights
+            bulk.answer_many(model.weights.head, h_STD[at], told, around, model.widening_KQ, made_NKQ)
 
 
 def _forecast_abreast(
@@ -113,7 +129,7 @@ def _forecast_abreast(
 
     Args:
         model: the model.
-        read_with: its weights, as ``_read_with`` gives them.
+        read_with: its weights, as ``_quick_weights`` gives them.
         values_ST: many series.
         horizon: steps ahead.
         more: the columns beside the target.
@@ -189,7 +205,7 @@ def answer_at(
     return np.concatenate(parts)
 
 
-def run_on(model: Model, values_ST: Floats, horizon: int, more: Covariates | None) -> Floats:
+def run_on(model: Model, values_ST: Floats, horizon: int, more: Covariates | None, quick: bool = False) -> Floats:
     """Quantiles (S, H, Q) of the steps after the end, also beyond the direct horizon.
 
     There the steps already forecast are hidden ones, and the head is asked again from them.
@@ -202,7 +218,7 @@ def run_on(model: Model, values_ST: Floats, horizon: int, more: Covariates | Non
         past_PST = None if more.past_PBT is None else _longer(more.past_PBT[..., :steps], steps + hidden)
         known_JST = None if more.known_JBT is None else _longer(more.known_JBT, steps + hidden + block)
         more = Covariates(past_PST, known_JST, more.static_GB)
-    scaled, h_STD = read_series(model, values_ST, more)
+    scaled, h_STD = read_series(model, values_ST, more, quick)
     origins = np.arange(steps - 1, steps + hidden, block)
     blocks = _answer_all(model, scaled, h_STD, origins, np.arange(1, min(block, horizon) + 1))
     made = blocks.reshape(series, -1, blocks.shape[-1])[:, :horizon]
@@ -285,7 +301,7 @@ def forecast_planes(model: Model, planes: Planes, horizon: int, ahead_JSH: Float
     lengths = planes.lengths
     made = np.empty((len(lengths), horizon, len(QUANTILES)))
     order = np.argsort(lengths, kind="stable")
-    quick, read_with = horizon <= model.direct_horizon and model.weights.cell == "lstm", _read_with(model.weights)
+    quick, read_with = horizon <= model.direct_horizon and model.weights.cell == "lstm", _quick_weights(model)
     begin = 0
     while begin < len(order):
         end = begin + 1

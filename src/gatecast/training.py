@@ -1,39 +1,43 @@
 """The training loop, in the open: sample windows, ask, compare, step; keep the best weights seen on validation.
 
+Where the validation part sees no gain for a while, the learning rate comes down and the training ends with it.
+
 Without a time budget the number of updates follows from the data alone, and a run repeats bit for bit on one machine.
 """
 
 from __future__ import annotations
 
 import contextlib
-import copy
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from gatecast import runtime
+from gatecast.adam import Adam, flatten, one_cycle
 from gatecast.checkpoint import Kept, Stage
 from gatecast.config import NetworkConfig, TrainingConfig
 from gatecast.covariates import Widths
 from gatecast.errors import ModelFileError, SettingsError
 from gatecast.network import Asked, Network, export, pinball_loss, restore, to_tensors
-from gatecast.scaling import CANDIDATES, PATH, Floats, Scaling
+from gatecast.readout import LARGEST_ERROR, refit_path
+from gatecast.runtime import weights_from_arrays, weights_to_arrays, with_dtype
+from gatecast.scaling import Scaling
 from gatecast.supply import RENEW, Part
-from gatecast.windows import Batch, TrainingSet, sample, training_set, validation_batch
+from gatecast.windows import Batch, sample, training_set, validation_batch
+
+Array = NDArray[Any]
 
 CHECKS = 20  # looks at the validation part, if not said otherwise
-PATIENCE = 8  # looks without an improvement after which training stops
+PATIENCE = 3  # looks without an improvement after which the learning rate comes down
+STEADY = 30  # updates without one that it takes at least
 SEEN = "seen."  # before the update, in a checkpoint's names of weights for those who look inside
-LARGEST_ERROR = 20.0  # one absurd truth weighs no more than this many scales
-AVERAGING = 0.02  # share of the newest weights in the average that is judged and kept
-BETAS = (0.9, 0.999)
-RUN_IN = 4  # contexts the state runs in before a refit looks at it
-LEAST_KNOWN = 0.5  # share of the truths of an origin that it takes to learn from it where none has them all
-REFILLS = 12  # times that missing truths are filled from the fit before
-RIDGES = (1e-10, 1e-7, 1e-4)
+FALL = 2  # looks that the learning rate then takes to come down
+AVERAGING = 0.02  # share of the newest weights in the average that is judged and kept, at least
+RECENT = 4  # early on it is about an average of the last quarter of all updates
+COUNTS = {"update": int, "waited": int, "best_loss": float, "best_update": int, "ends": int, "falls": int}
 
 
 class Progress(NamedTuple):
@@ -43,14 +47,14 @@ class Progress(NamedTuple):
     updates: int
     loss: float
     validation: float | None
-    weights: Mapping[str, np.ndarray[Any, Any]] | None = None
+    weights: Mapping[str, Array] | None = None
     scaling: Scaling | None = None
 
 
 class Trained(NamedTuple):
     """What training leaves."""
 
-    arrays: dict[str, np.ndarray[Any, Any]]
+    arrays: dict[str, Array]
     validation: float  # pinball loss in units of the training part's mean absolute change
     history: list[tuple[int, float, float]]  # update, training loss, validation loss
     updates: int  # made
@@ -58,7 +62,7 @@ class Trained(NamedTuple):
     best_update: int
     readout: bool  # whether the refitted path was kept
     interrupted: bool
-    snapshots: tuple[tuple[int, dict[str, np.ndarray[Any, Any]]], ...] = ()  # weights at first and midway, by update
+    snapshots: tuple[tuple[int, dict[str, Array]], ...] = ()  # weights at first and midway, by update
 
 
 def updates_for(steps: int) -> int:
@@ -86,237 +90,224 @@ def batch_for(source: Source) -> int:
     return int(np.clip(source.steps // 1500, 16, 64)) if source.series > 1 else 16
 
 
-def train(  # noqa: PLR0912, PLR0913, PLR0915, PLR0917 (the loop stays in one piece)
+class Terms(NamedTuple):
+    """What a training is asked beside its settings.
+
+    ``back`` draws what was learned back in the end: between where it began and where it ended lie weights that
+    forecast about as well what was learned from, and better what comes after (Wortsman et al. 2022, "Robust
+    fine-tuning of zero-shot models").
+    """
+
+    choose: bool = True  # whether the validation parts choose; else the weights at the end are kept
+    start: Mapping[str, Array] | None = None  # weights to begin with, as ``Trained.arrays``; None: random ones
+    checks: int = CHECKS  # looks at the validation parts, evenly spread over the updates
+    back: float = 0.0  # share of the way that what was learned is drawn back to ``start`` in the end
+    stage: Stage | None = None  # where a checkpoint is written now and then, and gone on from; None writes nothing
+
+
+def train(
     source: Source,
     scaling: Scaling,
     configs: tuple[NetworkConfig, TrainingConfig],
     progress: Callable[[Progress], None] | None = None,
-    choose: bool = True,
-    start: Mapping[str, np.ndarray[Any, Any]] | None = None,
-    checks: int = CHECKS,
-    back: float = 0.0,
-    stage: Stage | None = None,
+    terms: Terms = Terms(),  # noqa: B008 (it cannot be changed)
 ) -> Trained:
-    """Train one network on training parts; the validation parts only choose the weights kept.
+    """Train one network on training parts; the validation parts choose the weights kept, and when to come to an end.
 
     Args:
         source: the series, with what is known beside them.
         scaling: how the series are scaled.
         configs: the network's and the training's settings.
         progress: called after every update.
-        choose: whether the validation parts choose; else the weights at the end are kept.
-        start: weights of a network of this shape to begin with, as ``Trained.arrays``; None begins with random ones.
-        checks: looks at the validation parts, evenly spread over the updates.
-        back: share of the way that what was learned is drawn back to ``start`` in the end.  Between the two lie weights
-            that forecast about as well what was learned from, and better what comes after (Wortsman et al. 2022,
-            "Robust fine-tuning of zero-shot models").
-        stage: where a checkpoint is written from time to time, and gone on from; None writes nothing.
+        terms: what is asked beside them.
 
     Ctrl-C stops the loop; the best weights so far are returned and ``interrupted`` is set.
     """
     shape, config = configs
-    rng = np.random.default_rng(config.seed)
-    drawn = rng.bit_generator.state  # the random numbers before the pool was drawn
-    data = _pool(source, scaling, config, rng)
     updates = config.updates if config.updates is not None else updates_for(source.steps)
-    horizon = min(config.horizon, max(1, data.training - 2))
+    rng, place = np.random.default_rng(config.seed), _device(config.device)
+    pool = _Pool(source, scaling, config, rng)
+    horizon = min(config.horizon, max(1, pool.data.training - 2))
     size = (config.batch or batch_for(source), config.origins, config.steps)
-    place = _device(config.device)
-    held = data
-    if choose and not source.whole:
-        part = source.judged()
-        held = training_set(part.values_ST, part.training, scaling, rng, part.more, hidden_copies=False)
-    judge = validation_batch(held, config.context, horizon) if choose else None
+    judge = _judged(pool, horizon) if terms.choose else None
     with _own_random_numbers(config.seed, place):
         network = Network(shape, source.widths).to(place)
-        if start is not None:
-            restore(network, start)
-        weights = flatten(network)
-        adam = Adam(weights, config.weight_decay)
-        first, average, best = weights.data.clone(), weights.data.clone(), weights.data.clone()
-        seen_on_the_way = {0: first}
-        best_loss, best_update = _judge(network, judge, place) if judge is not None else np.inf, 0
-        history: list[tuple[int, float, float]] = []
-        update, waited, interrupted = 0, 0, False
-        tensors = {"weights": weights.data, "mean": adam.mean, "square": adam.square, "average": average, "best": best}
-        if stage is not None and (kept := stage.newest()) is not None:
-            update, waited, best_loss, best_update, history = _put_back(kept, tensors, place)
-            seen_on_the_way |= _seen_in(kept, first)
-            adam.steps, drawn = update, kept.numbers["drawn"]
-            if not source.whole:
-                rng.bit_generator.state = drawn
-                data = _pool(source, scaling, config, rng)
-            rng.bit_generator.state = kept.numbers["rng"]
-        looks = {round(updates * (look + 1) / checks) for look in range(checks)}
+        course = _Course(network, config.weight_decay, updates, terms)
+        course.best_loss = _judge(network, judge, place) if judge is not None else float("inf")
+        course.go_on(terms.stage, pool)
+        interrupted = False
         try:
             # ---------------------------------------------------------------------------------------------------
             # The training loop
             # ---------------------------------------------------------------------------------------------------
-            while update < updates:
-                if stage is not None and stage.due():
-                    counts = {"update": update, "waited": waited, "best_loss": best_loss, "best_update": best_update}
-                    numbers = {**counts, "history": history, "drawn": drawn, "rng": rng.bit_generator.state}
-                    seen = {f"{SEEN}{moment}": vector for moment, vector in seen_on_the_way.items()}
-                    stage.keep(Kept(_arrays_of(tensors | seen, place), numbers))
-                if update % RENEW == 0 and update and not source.whole:
-                    drawn = rng.bit_generator.state
-                    data = _pool(source, scaling, config, rng)
-                batch = sample(data, config.context, horizon, size, config.hide, rng)
-                weights.gradient.zero_()
+            while course.update < course.ends:
+                if terms.stage is not None and terms.stage.due():
+                    terms.stage.keep(course.kept(pool))
+                if course.update % RENEW == 0 and course.update:
+                    pool.renew()
+                batch = sample(pool.data, config.context, horizon, size, config.hide, rng)
+                course.weights.gradient.zero_()
                 loss = _loss(network, batch, place)
                 loss.backward()  # type: ignore[no-untyped-call]
-                adam.step(one_cycle(update, updates, config.learning_rate), config.clip)
-                average.lerp_(weights.data, AVERAGING)
-                update += 1
+                course.step(config.learning_rate, config.clip)
                 validation, judged = None, None
-                if judge is not None and update in looks:
-                    live = weights.data.clone()
-                    weights.data.copy_(average)
-                    validation = _judge(network, judge, place)
-                    judged = export(network) if progress is not None else None
-                    weights.data.copy_(live)
-                    seen_on_the_way[update] = average.clone()
-                    history.append((update, float(loss.detach()), validation))
-                    waited += 1
-                    if validation < best_loss:
-                        best.copy_(average)
-                        best_loss, best_update, waited = validation, update, 0
+                if judge is not None and course.update in course.looks:
+                    with course.averaged():
+                        validation = _judge(network, judge, place)
+                        judged = export(network) if progress is not None else None
+                    course.look(float(loss.detach()), validation)
                 if progress is not None:
-                    progress(Progress(update, updates, float(loss.detach()), validation, judged, scaling))
-                if waited >= PATIENCE:
-                    break
+                    progress(Progress(course.update, updates, float(loss.detach()), validation, judged, scaling))
         except KeyboardInterrupt:
             interrupted = True
+        snapshots = course.first_and_midway()
+        course.settle(judge, terms.back)
+        made, best_loss, readout = export(network), course.best_loss, None
+    if config.readout and judge is not None and course.update and not interrupted:
+        readout = refit_path(weights_from_arrays(made), pool.data, judge, best_loss, rng, horizon)
+    if readout is not None:
+        made, best_loss = weights_to_arrays(with_dtype(readout.weights, np.float32)), readout.loss
+    counts = course.update, updates, course.best_update
+    return Trained(made, best_loss, course.history, *counts, readout is not None, interrupted, snapshots)
+
+
+class _Pool:
+    """What windows are sampled from, until the next pool is drawn."""
+
+    def __init__(self, source: Source, scaling: Scaling, config: TrainingConfig, rng: np.random.Generator) -> None:
+        self.source, self.scaling, self.config, self.rng = source, scaling, config, rng
+        self._draw()
+
+    def renew(self) -> None:
+        """Draw another, where there is more than one."""
+        if not self.source.whole:
+            self._draw()
+
+    def put_back(self, drawn: Any, now: Any) -> None:
+        """Draw the pool of a checkpoint again; the random numbers then go on from where they stood there."""
+        if not self.source.whole:
+            self.rng.bit_generator.state = drawn
+            self._draw()
+        self.drawn = drawn
+        self.rng.bit_generator.state = now
+
+    def _draw(self) -> None:
+        self.drawn = self.rng.bit_generator.state  # the random numbers before it was drawn
+        part = self.source.pool(self.rng)
+        hidden = self.config.hide > 0
+        self.data = training_set(part.values_ST, part.training, self.scaling, self.rng, part.more, hidden)
+
+
+class _Course:
+    """Where a training stands: its weights, their average, the best seen, and how the validation part has judged."""
+
+    def __init__(self, network: Network, weight_decay: float, updates: int, terms: Terms) -> None:
+        self.network, self.updates, self.place = network, updates, next(network.parameters()).device
+        if terms.start is not None:
+            restore(network, terms.start)
+        self.weights = flatten(network)
+        self.adam = Adam(self.weights, weight_decay)
+        self.first, self.average, self.best = (self.weights.data.clone() for _ in range(3))
+        self.seen = {0: self.first}  # the average at every look
+        self.update, self.ends, self.falls, self.waited, self.best_update = 0, updates, updates, 0, 0
+        self.best_loss = float("inf")
+        self.looks = {round(updates * (look + 1) / terms.checks) for look in range(terms.checks)}
+        self.history: list[tuple[int, float, float]] = []
+        self._fall = max(1, round(FALL * updates / terms.checks))
+
+    def step(self, peak: float, clip: float) -> None:
+        """Move the weights, and their average after them."""
+        rate = one_cycle(min(self.update, self.falls), self.updates, peak)
+        if self.update > self.falls:
+            rate *= 0.5 * (1 + float(np.cos(np.pi * (self.update - self.falls) / (self.ends - self.falls))))
+        self.adam.step(rate, clip)
+        self.update += 1
+        self.average.lerp_(self.weights.data, max(AVERAGING, RECENT / (self.update + RECENT)))
+
+    @contextlib.contextmanager
+    def averaged(self) -> Iterator[None]:
+        """The network with the average of its weights inside, and with its own again outside."""
+        live = self.weights.data.clone()
+        self.weights.data.copy_(self.average)
+        yield
+        self.weights.data.copy_(live)
+
+    def look(self, loss: float, validation: float) -> None:
+        """Take note of what the validation part says of the average; where it gets no better, the end begins."""
+        self.seen[self.update] = self.average.clone()
+        self.history.append((self.update, loss, validation))
+        self.waited += 1
+        if validation < self.best_loss:
+            self.best.copy_(self.average)
+            self.best_loss, self.best_update, self.waited = validation, self.update, 0
+        waited_long = self.waited >= PATIENCE and self.update - self.best_update >= STEADY
+        if waited_long and self.ends == self.updates:
+            self.falls, self.ends = self.update, min(self.updates, self.update + self._fall)
+
+    def settle(self, judge: Batch | None, back: float) -> None:
+        """Give the network the weights that are kept: the best seen, some of the way drawn back to the first."""
         if judge is None:
-            best, best_update = average, update
-        snapshots = _first_and_midway(network, weights, seen_on_the_way, best_update)
-        weights.data.copy_(best)
-        if back and best_update:
-            weights.data.lerp_(first, back)
-            best_loss = _judge(network, judge, place) if judge is not None else best_loss
-        readout = False
-        if config.readout and judge is not None and update and not interrupted:
-            best_loss, readout = _refit_path(network, data, judge, best_loss, (config, horizon, rng))
-    made = export(network)
-    return Trained(made, best_loss, history, update, updates, best_update, readout, interrupted, snapshots)
+            self.best.copy_(self.average)
+            self.best_update = self.update
+        self.weights.data.copy_(self.best)
+        if back and self.best_update:
+            self.weights.data.lerp_(self.first, back)
+            self.best_loss = _judge(self.network, judge, self.place) if judge is not None else self.best_loss
 
+    def first_and_midway(self) -> tuple[tuple[int, dict[str, Array]], ...]:
+        """The weights that training began with, and those nearest half the way to the best, to look inside."""
+        midway = min(self.seen, key=lambda update: abs(update - self.best_update / 2))
+        snapshots = []
+        for update in sorted({0, midway}):
+            self.weights.data.copy_(self.seen[update])
+            snapshots.append((update, export(self.network)))
+        return tuple(snapshots)
 
-def _first_and_midway(
-    network: Network, weights: Flat, seen: Mapping[int, Tensor], best_update: int
-) -> tuple[tuple[int, dict[str, np.ndarray[Any, Any]]], ...]:
-    """The weights that training began with, and those nearest half the way to the best, for whoever looks inside."""
-    midway = min(seen, key=lambda update: abs(update - best_update / 2))
-    snapshots = []
-    for update in sorted({0, midway}):
-        weights.data.copy_(seen[update])
-        snapshots.append((update, export(network)))
-    return tuple(snapshots)
+    # ---------------------------------------------------------------------------------------- checkpoints
 
+    def _tensors(self) -> dict[str, Tensor]:
+        vectors = {"weights": self.weights.data, "mean": self.adam.mean, "square": self.adam.square}
+        return {**vectors, "average": self.average, "best": self.best}
 
-def _pool(source: Source, scaling: Scaling, config: TrainingConfig, rng: np.random.Generator) -> TrainingSet:
-    """What windows are sampled from until the next pool is drawn."""
-    part = source.pool(rng)
-    return training_set(part.values_ST, part.training, scaling, rng, part.more, config.hide > 0)
+    def kept(self, pool: _Pool) -> Kept:
+        """All that goes on from here needs, torch's random numbers among it."""
+        seen = {f"{SEEN}{update}": average for update, average in self.seen.items()}
+        arrays = {name: tensor.cpu().numpy() for name, tensor in (self._tensors() | seen).items()}
+        arrays["random"] = torch.get_rng_state().numpy()
+        if self.place.type == "cuda":
+            arrays["random.cuda"] = torch.cuda.get_rng_state(self.place).numpy()
+        numbers = {name: getattr(self, name) for name in COUNTS}
+        return Kept(
+            arrays, {**numbers, "history": self.history, "drawn": pool.drawn, "rng": pool.rng.bit_generator.state}
+        )
 
+    def go_on(self, stage: Stage | None, pool: _Pool) -> None:
+        """Take up the newest checkpoint of a stage, if there is one.
 
-def _arrays_of(tensors: Mapping[str, Tensor], place: torch.device) -> dict[str, np.ndarray[Any, Any]]:
-    """What a checkpoint keeps as arrays: the vectors of the loop, and where torch's random numbers stand."""
-    arrays = {name: tensor.cpu().numpy() for name, tensor in tensors.items()}
-    arrays["random"] = torch.get_rng_state().numpy()
-    if place.type == "cuda":
-        arrays["random.cuda"] = torch.cuda.get_rng_state(place).numpy()
-    return arrays
-
-
-def _put_back(
-    kept: Kept, tensors: Mapping[str, Tensor], place: torch.device
-) -> tuple[int, int, float, int, list[tuple[int, float, float]]]:
-    """Set the loop's vectors and torch's random numbers to those of a checkpoint; returns the loop's numbers.
-
-    Raises:
-        ModelFileError: the checkpoint is of another network.
-    """
-    numbers = kept.numbers
-    try:
-        for name, tensor in tensors.items():
-            if kept.arrays[name].shape != tuple(tensor.shape):
-                raise ValueError(f"{name} has shape {kept.arrays[name].shape}, it should be {tuple(tensor.shape)}")
-            tensor.copy_(torch.from_numpy(kept.arrays[name]))
-        torch.set_rng_state(torch.from_numpy(kept.arrays["random"]))
-        if place.type == "cuda" and "random.cuda" in kept.arrays:
-            torch.cuda.set_rng_state(torch.from_numpy(kept.arrays["random.cuda"]), place)
-        history = [(int(update), float(loss), float(validation)) for update, loss, validation in numbers["history"]]
-        counts = int(numbers["update"]), int(numbers["waited"]), float(numbers["best_loss"])
-        np.random.default_rng().bit_generator.state = numbers["rng"]  # refuses what is none
-        np.random.default_rng().bit_generator.state = numbers["drawn"]
-        return *counts, int(numbers["best_update"]), history
-    except (LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
-        raise ModelFileError(f"the checkpoint does not fit the network ({error}); begin again without it") from None
-
-
-def _seen_in(kept: Kept, like: Tensor) -> dict[int, Tensor]:
-    """The weights at earlier looks, by update.
-
-    Raises:
-        ModelFileError: the checkpoint is of another network.
-    """
-    found = {name.removeprefix(SEEN): array for name, array in kept.arrays.items() if name.startswith(SEEN)}
-    if not all(name.isdecimal() and array.shape == tuple(like.shape) for name, array in found.items()):
-        raise ModelFileError("the checkpoint does not fit the network; begin again without it")
-    return {int(name): torch.from_numpy(array).to(like) for name, array in found.items()}
-
-
-class Flat(NamedTuple):
-    """All weights of a network as one vector, and their gradients as another; the network's own tensors are views."""
-
-    data: Tensor
-    gradient: Tensor
-
-
-def flatten(network: Network) -> Flat:
-    """Lay a network's weights end to end, so that an update is a handful of vector operations."""
-    parameters = list(network.parameters())
-    data = torch.cat([parameter.detach().flatten() for parameter in parameters])
-    flat = Flat(data, torch.zeros_like(data))
-    begin = 0
-    for parameter in parameters:
-        end = begin + parameter.numel()
-        parameter.data = data[begin:end].view_as(parameter)
-        parameter.grad = flat.gradient[begin:end].view_as(parameter)
-        begin = end
-    return flat
-
-
-class Adam:
-    """Adam with decoupled weight decay (Kingma & Ba 2015; Loshchilov & Hutter 2019) on one vector.
-
-    torch.optim computes the same (a test compares them); its first step imports the compiler, which costs more than
-    training these networks does.
-    """
-
-    def __init__(self, weights: Flat, weight_decay: float) -> None:
-        self.weights, self.weight_decay, self.steps = weights, weight_decay, 0
-        self.mean, self.square = torch.zeros_like(weights.data), torch.zeros_like(weights.data)
-
-    def step(self, rate: float, clip: float) -> None:
-        """Clip the gradient to the norm ``clip`` and move the weights against it."""
-        gradient = self.weights.gradient
-        norm = float(torch.linalg.vector_norm(gradient))
-        gradient.mul_(min(1.0, clip / (norm + 1e-6)))
-        self.steps += 1
-        self.mean.lerp_(gradient, 1 - BETAS[0])
-        self.square.mul_(BETAS[1]).addcmul_(gradient, gradient, value=1 - BETAS[1])
-        spread = (self.square / (1 - BETAS[1] ** self.steps)).sqrt_().add_(1e-8)
-        self.weights.data.mul_(1 - rate * self.weight_decay)
-        self.weights.data.addcdiv_(self.mean, spread, value=-rate / (1 - BETAS[0] ** self.steps))
-
-
-def one_cycle(update: int, updates: int, peak: float) -> float:
-    """The learning rate of an update: up over the first tenth, then down to almost nothing (Smith & Topin 2018)."""
-    warm = max(1.0, 0.1 * updates)
-    if update < warm:
-        return float(peak * (0.04 + 0.96 * 0.5 * (1 - np.cos(np.pi * update / warm))))
-    return float(peak * (1e-5 + 0.5 * (1 + np.cos(np.pi * (update - warm) / max(1.0, updates - warm)))))
+        Raises:
+            ModelFileError: it is of another network.
+        """
+        if stage is None or (kept := stage.newest()) is None:
+            return
+        numbers = kept.numbers
+        try:
+            for name, tensor in self._tensors().items():
+                if kept.arrays[name].shape != tuple(tensor.shape):
+                    raise ValueError(f"{name} has shape {kept.arrays[name].shape}, it should be {tuple(tensor.shape)}")
+                tensor.copy_(torch.from_numpy(kept.arrays[name]))
+            for name, array in kept.arrays.items():
+                if name.startswith(SEEN):
+                    self.seen[int(name.removeprefix(SEEN))] = torch.from_numpy(array).to(self.first).view_as(self.first)
+            torch.set_rng_state(torch.from_numpy(kept.arrays["random"]))
+            if self.place.type == "cuda" and "random.cuda" in kept.arrays:
+                torch.cuda.set_rng_state(torch.from_numpy(kept.arrays["random.cuda"]), self.place)
+            self.history = [(int(update), float(loss), float(seen)) for update, loss, seen in numbers["history"]]
+            for name, kind in COUNTS.items():
+                setattr(self, name, kind(numbers[name]))
+            self.adam.steps = self.update
+            pool.put_back(numbers["drawn"], numbers["rng"])
+        except (LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
+            raise ModelFileError(f"the checkpoint does not fit the network ({error}); begin again without it") from None
 
 
 def _device(name: str) -> torch.device:
@@ -327,6 +318,15 @@ def _device(name: str) -> torch.device:
         found = str(error).splitlines()[0]
         raise SettingsError(f"device {name!r} cannot be used ({found}); cpu always can") from None
     return place
+
+
+def _judged(pool: _Pool, horizon: int) -> Batch:
+    """The question that the validation parts are."""
+    data = pool.data
+    if not pool.source.whole:
+        part = pool.source.judged()
+        data = training_set(part.values_ST, part.training, pool.scaling, pool.rng, part.more, hidden_copies=False)
+    return validation_batch(data, pool.config.context, horizon)
 
 
 def _loss(network: Network, batch: Batch, place: torch.device) -> Tensor:
@@ -370,71 +370,3 @@ def _own_random_numbers(seed: int, place: torch.device) -> Iterator[None]:
             yield
         finally:
             torch.set_num_threads(threads)
-
-
-def _refit_path(
-    network: Network,
-    data: TrainingSet,
-    judge: Batch,
-    best_loss: float,
-    how: tuple[TrainingConfig, int, np.random.Generator],
-) -> tuple[float, bool]:
-    """Offer least-squares refits of the path, the centre's linear part; keep the best if validation gets better.
-
-    Gradient steps leave a noise-free signal at an error of their own step size; the path is linear in the state, so its
-    best weights are one linear system away (a ridge read-out, as in Jaeger 2001, "The echo state approach").  Offered
-    on top of what mixture and correction say, and alone, from the level.
-    """
-    config, horizon, rng = how
-    place = next(network.parameters()).device
-    batch = sample(data, RUN_IN * config.context, horizon, (64, 12, horizon), 0.0, rng)
-    use_N = batch.known_NK.all(1)
-    if use_N.sum() < 2 * network.path.in_features:  # values are missing nearly everywhere
-        use_N = batch.known_NK.mean(1) >= LEAST_KNOWN
-    if use_N.sum() < 2 * network.path.in_features:
-        return best_loss, False
-    weights = runtime.weights_from_arrays(export(network))
-    h_BTD, _ = runtime.read(weights, batch.inputs_BTC)
-    h_ND = np.take_along_axis(h_BTD, batch.within_BN[..., None], axis=1).reshape(-1, weights.units)
-    kept = copy.deepcopy(network.state_dict())
-    improved = False
-    for alone in (False, True):
-        offered = copy.deepcopy(kept)
-        offered["path.weight"].zero_()
-        offered["path.bias"].zero_()
-        if alone:
-            offered["out.weight"][: CANDIDATES + 1] = 0
-            offered["out.bias"][: CANDIDATES + 1] = 0
-            offered["out.bias"][0] = 40.0  # the level, and nothing else, in the mixture
-        network.load_state_dict(offered)
-        rest = runtime.answer(runtime.weights_from_arrays(export(network)).head, h_ND, batch.question)
-        left_NK = np.clip(batch.truth_NK - rest[..., rest.shape[-1] // 2], -LARGEST_ERROR, LARGEST_ERROR)
-        left_NK = np.where(batch.known_NK, left_NK, np.nan)[use_N]
-        for path_DJ, bias_J in _ridge(h_ND[use_N], left_NK, batch.question.path_KJ):
-            offered["path.weight"] = torch.as_tensor(path_DJ.T, dtype=torch.float32, device=place)
-            offered["path.bias"] = torch.as_tensor(bias_J, dtype=torch.float32, device=place)
-            network.load_state_dict(offered)
-            loss = _judge(network, judge, place)
-            if loss < best_loss:
-                best_loss, improved, best = loss, True, copy.deepcopy(offered)
-    network.load_state_dict(best if improved else kept)
-    return best_loss, improved
-
-
-def _ridge(h_ND: Floats, left_NK: Floats, path_KJ: Floats) -> Iterator[tuple[Floats, Floats]]:
-    """Least squares for left = [h, 1] W path', with a ridge; the two small eigenproblems serve every ridge.
-
-    What is missing (NaN) takes the value that the fit before gives it, again and again (Dempster, Laird, Rubin 1977).
-    """
-    h1_ND = np.concatenate([h_ND, np.ones((len(h_ND), 1))], axis=1)
-    of_state, u = np.linalg.eigh(h1_ND.T @ h1_ND)
-    of_path, v = np.linalg.eigh(path_KJ.T @ path_KJ)
-    power = np.maximum(of_state, 0)[:, None] * np.maximum(of_path, 0)
-    known_NK = np.isfinite(left_NK)
-    for ridge in RIDGES:
-        filled_NK = np.where(known_NK, left_NK, 0.0)
-        for _ in range(1 if known_NK.all() else REFILLS):
-            turned = u.T @ (h1_ND.T @ filled_NK @ path_KJ) @ v
-            solved = u @ (turned / (power + ridge * power.mean())) @ v.T
-            filled_NK = np.where(known_NK, left_NK, h1_ND @ solved @ path_KJ.T)
-        yield solved[:-1].reshape(-1, PATH), solved[-1]
