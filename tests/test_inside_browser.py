@@ -15,7 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from gatecast.config import MEDIAN, QUANTILES, NetworkConfig
 from gatecast.covariates import widths_of
-from gatecast.inside import SHOWN, Checkpoint, inside_of
+from gatecast.inside import NAME, PLAIN, SHOWN, Checkpoint, OpenNetwork, inside_of
 from gatecast.network import Network, restore
 from gatecast.predictor import as_arrays, full_sequence, predict_many
 from gatecast.report import inside_page, write_inside
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.browser
 
 CHROMIUM = shutil.which("chromium")
 CASES = cases()
-PARTS = (*GATES, "c", "h")
+PARTS = {"lstm": (*GATES, "c", "h"), "rnn": ("h",)}
 CLOSE = 1e-5
 TRACE = """() => {
   const trace = gatecastInside.trace();
@@ -128,7 +128,8 @@ def distance(page: dict, traced) -> float:
     """The largest difference between the page's numbers and the trace's, over every step, unit, gate and state."""
     apart = [page["head"] - traced.head_TD.ravel()]
     for place, layer in enumerate(page["layers"]):
-        for part in PARTS:
+        assert set(layer) == set(PARTS[traced.model.weights.cell])
+        for part in layer:
             mine, theirs = layer[part], traced.gate(part, place).ravel()
             assert (np.isnan(mine) == np.isnan(theirs)).all() or part in "ch"
             apart.append(np.where(np.isnan(mine) & np.isnan(theirs), 0, mine - theirs))
@@ -156,7 +157,8 @@ def test_the_state_at_every_step_is_torchs(open_case, name):
     case = CASES[name]
     traced = truth(case)
     layers = len(case.model.weights.layers)
-    network = Network(NetworkConfig(units=case.model.weights.units, layers=layers), widths_of(case.model.columns))
+    shape = NetworkConfig(units=case.model.weights.units, layers=layers, cell=case.model.weights.cell)
+    network = Network(shape, widths_of(case.model.columns))
     restore(
         network, {key: np.asarray(array, np.float32) for key, array in weights_to_arrays(case.model.weights).items()}
     )
@@ -306,12 +308,8 @@ def test_a_changed_past_value_is_read_as_python_reads_it(open_case, name):
 def trained(browser, tmp_path_factory) -> Iterator[Opened]:
     """A page with checkpoints, two layers, and two seasons."""
     case, earlier = CASES["two layers, two seasons"], random_model(layers=2, seed=1)
-    told = inside_of(
-        case.model,
-        case.panel,
-        name="<b>a network</b>",
-        checkpoints=[Checkpoint("random weights", weights_to_arrays(earlier.weights))],
-    )
+    moments = [Checkpoint("random weights", weights_to_arrays(earlier.weights))]
+    told = inside_of([OpenNetwork("<b>a network</b>", case.model, moments)], case.panel)
     path = tmp_path_factory.mktemp("inside") / "inside.html"
     path.write_text(inside_page("Inside", told), encoding="utf-8")
     opened = Opened(browser, path)
@@ -377,7 +375,7 @@ def test_a_unit_is_clicked_and_its_arithmetic_stands_there(trained):
     assert page.locator("#inside-unit-title").inner_text() == f"Unit {unit} of layer 1"
     at = int(page.locator("#inside-series").get_attribute("aria-valuenow") or 0)
     traced = truth(CASES["two layers, two seasons"])
-    numbers = {part: traced.gate(part)[at, unit] for part in PARTS}
+    numbers = {part: traced.gate(part)[at, unit] for part in PARTS["lstm"]}
     lines = [line.replace("−", "-") for line in page.locator("#inside-sums .math").all_inner_texts()]
     assert len(lines) == 7
     for line, part in zip(lines, ("forget", "input", "candidate", "c", "output", "h"), strict=False):
