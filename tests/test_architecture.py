@@ -97,7 +97,7 @@ LADDER = [
     {"zeroshot"},
     {"fitting", "opening", "scoring", "budget", "picks", "server_streams"},
     {"streams"},
-    {"forecaster", "wave", "combination", "stream_command", "sktime_adapter"},
+    {"forecaster", "wave", "combination", "stream_command", "sktime_adapter", "contrast"},
     {"run", "panel_run", "doctor", "forecasts", "judging", "charts_parts", "inside"},
     {"explain", "evidence", "charts_errors", "tasks_light", "lab_results", "space"},
     {"console", "charts", "charts_panel", "tasks_backtest", "lab_charts", "lab_console", "tuning"},

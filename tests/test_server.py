@@ -286,6 +286,14 @@ def test_a_stream_says_what_the_library_says_one_value_at_a_time(server):
     refused(server.client.get(path), 404, "not_found")
 
 
+def test_a_stream_refuses_a_number_that_cannot_be_reckoned_with_and_reads_nothing_of_it(server):
+    words = "value 2 of 3 is -1.79769e+308, and numbers are reckoned with up to 1e+100"
+    assert words in refused(server.ask("/v1/streams", values=[1e308 / 1e300, -1.7976931348623157e308, 2]), 422, "data")
+    made = server.ask("/v1/streams", values=[1.0, 2.0]).json()
+    refused(server.ask(f"/v1/streams/{made['id']}", values=[3.0, 1e200]), 422, "data")
+    assert server.client.get(f"/v1/streams/{made['id']}").json()["steps"] == 2
+
+
 def test_a_stream_without_a_value_says_so(server):
     made = server.ask("/v1/streams", values=[None]).json()
     assert "no value yet" in refused(server.client.get(f"/v1/streams/{made['id']}?horizon=1"), 422, "data")

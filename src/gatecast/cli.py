@@ -195,6 +195,9 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
             "--adapt/--no-adapt", help="let intervals follow what came of a model's earlier forecasts (they do)"
         ),
     ] = None,
+    inside: Annotated[
+        bool | None, typer.Option("--inside", help="train a plain RNN too, for contrast in the report's tab Inside")
+    ] = None,
     config: Config = None,
     out: Out = None,
     no_save: Annotated[bool, typer.Option("--no-save", help="write nothing")] = False,
@@ -237,6 +240,7 @@ def run(  # noqa: PLR0913, PLR0917 (one parameter per option)
         "adapt": adapt,
         "verdict": verdict,
         "seconds": seconds,
+        "inside": inside,
     }
     with _plain_errors():
         if resume is not None:

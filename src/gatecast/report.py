@@ -242,7 +242,12 @@ def render(outcome: Outcome, drawn: Sequence[Figure], compiled: Compiled, explai
             "free_run": free_run_rows(outcome),
             "unseen": unseen_rows(outcome),
             "explain": explain,
-            "inside": inside_run(outcome.forecaster, outcome.source.panel, unit=outcome.source.unit),
+            "inside": inside_run(
+                outcome.forecaster,
+                outcome.source.panel,
+                plain=None if outcome.contrast is None else outcome.contrast.plain,
+                unit=outcome.source.unit,
+            ),
         },
         compiled,
     )
@@ -257,6 +262,7 @@ def frame_of(outcome: Outcome | PanelOutcome) -> dict[str, Any]:
         "mended": outcome.source.mended,
         "verdict": (first, rest),
         "unlooked": outcome.unlooked,
+        "contrast": outcome.contrast,
         "settings": setting_rows(outcome.config),
         "version": outcome.model.card.get("versions", {}).get("gatecast", ""),
     }

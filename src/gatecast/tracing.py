@@ -25,8 +25,8 @@ from gatecast.panel import Panel
 from gatecast.runtime import AGE, Weights, with_dtype
 from gatecast.scaling import CHANNELS, Covariates, Floats, Scaled, ask, scale_series
 from gatecast.supply import MemoryPlanes, read_planes
-from gatecast.variants import rnn as rnn_step
 from gatecast.variants import NUMPY
+from gatecast.variants import rnn as rnn_step
 
 TRACED = ("lstm", "rnn")  # cells that open up
 GATES = Gates._fields

@@ -227,7 +227,7 @@ const InsideDrawing = (() => {
     const layer = trace.layers[now.layer], maps = MAPS[model.cell], steps = inView(0);
     const points = (part, y) => steps.map(t => [x(t, width), y(layer[part][(t - model.first) * D + now.unit])]);
     const axis = (low, high, top, marks) => {
-      const y = value => top + half - 3 - ((value - low) / (high - low)) * (half - 6);
+      const y = value => top + half - 8 - ((value - low) / (high - low)) * (half - 16);
       beside(pen, marks, y, width, at => number(at, 2));
       return y;
     };
