@@ -18,7 +18,7 @@ import numpy as np
 from gatecast import runtime
 from gatecast.config import RunConfig
 from gatecast.errors import SettingsError
-from gatecast.fitting import Fitted
+from gatecast.fitting import Fitted, Report
 from gatecast.modelfile import Model
 from gatecast.panel import Panel
 from gatecast.runtime import AGE, with_dtype
@@ -129,6 +129,11 @@ def plain_settings(config: RunConfig, ran: RunConfig) -> RunConfig:
     network = ran.network.model_copy(update={"cell": "rnn"})
     training = ran.training.model_copy(update={"start": "nothing"})
     return config.model_copy(update={"network": network, "training": training})
+
+
+def told_apart(progress: Report | None) -> Report | None:
+    """The same report of a training's progress, which says that it is the plain RNN's."""
+    return None if progress is None else lambda step: progress(step._replace(plain=True))
 
 
 def contrast_of(

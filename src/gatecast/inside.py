@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from gatecast import phases, scaling
 from gatecast.columns import Columns
 from gatecast.constants import QUANTILES
-from gatecast.forecaster import LSTMForecaster
 from gatecast.errors import SettingsError
+from gatecast.forecaster import LSTMForecaster
 from gatecast.frequency import show_time
 from gatecast.modelfile import Model, load_model
 from gatecast.opening import open_table

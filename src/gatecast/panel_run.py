@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from gatecast.baselines import BASELINES
 from gatecast.budget import settled
 from gatecast.config import DIRECT_HORIZON, USUAL_HORIZON, RunConfig
-from gatecast.contrast import Contrast, contrast_of, error_rows, plain_settings, require_lstm
+from gatecast.contrast import Contrast, contrast_of, error_rows, plain_settings, require_lstm, told_apart
 from gatecast.errors import DataError, SettingsError
 from gatecast.forecaster import LSTMForecaster
 from gatecast.frames import keep, until
@@ -302,7 +302,7 @@ def run_panel(
 def beside_plain(now: PanelHalfway, backtest: Backtest) -> Contrast:
     """Train a plain RNN with the LSTM's settings, and put both beside each other on the same origins."""
     config, kept = plain_settings(now.config, now.forecaster.model_.config), now.checkpoint
-    plain = train_panel(config, now.panel, now.cut, now.progress, None if kept is None else kept / "plain")
+    plain = train_panel(config, now.panel, now.cut, told_apart(now.progress), None if kept is None else kept / "plain")
     said, scales = ask(now.judged, now.cut, plain), scales_of(backtest)
     both = (float(mean_where_known(errors_of_series(each, MODEL) / scales, (0,))) for each in (backtest, said))
     ahead = "one step" if now.cut.horizon == 1 else f"up to {now.cut.horizon} steps"

@@ -19,7 +19,7 @@ from gatecast.adaptive import adaptive_factors, follow, rescale
 from gatecast.baselines import BASELINES, SeriesForecaster
 from gatecast.budget import settled
 from gatecast.config import DIRECT_HORIZON, MEDIAN, USUAL_HORIZON, DataConfig, RunConfig
-from gatecast.contrast import Contrast, contrast_of, error_rows, plain_settings, require_lstm
+from gatecast.contrast import Contrast, contrast_of, error_rows, plain_settings, require_lstm, told_apart
 from gatecast.errors import DataError, SettingsError
 from gatecast.forecaster import LSTMForecaster
 from gatecast.leakage import LeakageReport
@@ -333,7 +333,7 @@ def beside_plain(now: Halfway, modes: Mapping[str, Mode], lstm: Mapping[str, Flo
     near, far = modes["point_by_point"], modes["multi_sequence"]
     config, kept = plain_settings(now.config, now.forecaster.model_.config), now.checkpoint
     cut = now.source.panel, now.split
-    plain = train_kept(now.steps, config, cut, now.progress, None if kept is None else kept / "plain")
+    plain = train_kept(now.steps, config, cut, told_apart(now.progress), None if kept is None else kept / "plain")
     said = {near.name: now.steps.predict_point_by_point(plain, *cut)}
     said[far.name] = now.steps.predict_multi_sequence(plain, *cut, far.horizon)
     names = {near.name: "one step ahead", far.name: f"up to {far.horizon} steps ahead"}

@@ -44,6 +44,7 @@ class Progress(NamedTuple):
     validation: float | None
     weights: Mapping[str, np.ndarray[Any, Any]] | None = None
     scaling: Scaling | None = None
+    plain: bool = False  # of the plain RNN that is trained for contrast
 
 
 class Trained(NamedTuple):
