@@ -125,6 +125,10 @@ class Jobs:
             self.queue.jobs.pop(identity, None)
             shutil.rmtree(self.folder / identity, ignore_errors=True)
 
+    def close(self) -> None:
+        """Stop all trainings; nothing more is taken."""
+        self.queue.close()
+
     async def follow(self, identity: str, after: int) -> AsyncGenerator[Event | None, None]:
         """Yield the events of a training from number ``after`` on until it ends; None says that the server is there.
 

@@ -80,7 +80,7 @@ class Lines(NamedTuple):
             "name": self.name,
             "title": self.title,
             "axes": list(self.axes),
-            "logarithmic": self.axis()[0].get("type") == "log",
+            "logarithmic": "type" in self.axis()[0],
             "places": self.at,
             "lines": [
                 {

@@ -35,8 +35,8 @@ function stopListening() {
 
 function card({name, title, question, seconds}) {
   return element("li", {}, element("h2", {}, title), element("p", {}, question),
-    element("ul", {class: "row"}, element("li", {}, element("a", {class: "button", href: `#lab/${name}`}, "Predict and measure", element("span", {class: "unseen"}, `: ${title}`)))),
-    element("p", {class: "note"}, `${about(seconds)[0].toUpperCase()}${about(seconds).slice(1)} on a free processor.`));
+    element("div", {class: "row"}, element("a", {class: "button", href: `#lab/${name}`}, "Predict and measure", element("span", {class: "unseen"}, `: ${title}`)),
+      element("span", {class: "note"}, `takes ${about(seconds)} on a free processor`)));
 }
 
 function showQuestion(asked) {
