@@ -74,8 +74,8 @@ class Contrast:
         return f"{said}. {_remembers(*self.memory)} {CAUTION}"
 
     @property
-    def rows(self) -> list[tuple[str, str, str, str]]:
-        """A table: what, in which words, and the numbers of both."""
+    def rows(self) -> list[tuple[str, ...]]:
+        """A table of four columns: what, in which words, and the numbers of both."""
         losses = [each.fitted_.trained.validation for each in (self.lstm, self.plain)]
         counts = [f"{each.model_.weights.size:,}" for each in (self.lstm, self.plain)]
         halves = [_steps(each.half, each.reach) for each in self.memory]

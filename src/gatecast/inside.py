@@ -23,8 +23,8 @@ from numpy.typing import NDArray
 from gatecast import phases, scaling
 from gatecast.columns import Columns
 from gatecast.constants import QUANTILES
+from gatecast.contrast import Trained
 from gatecast.errors import SettingsError
-from gatecast.forecaster import LSTMForecaster
 from gatecast.frequency import show_time
 from gatecast.modelfile import Model, load_model
 from gatecast.opening import open_table
@@ -159,10 +159,10 @@ def _network(opened: OpenNetwork, read: Sequence[_Read]) -> dict[str, Any]:
 
 
 def inside_run(
-    forecaster: LSTMForecaster,
+    forecaster: Trained,
     panel: Panel,
     *,
-    plain: LSTMForecaster | None = None,
+    plain: Trained | None = None,
     series: Sequence[str] = (),
     unit: str = "",
 ) -> Markup | None:
@@ -183,7 +183,7 @@ def inside_run(
     return inside_of(networks, panel, series=series or None, unit=unit)
 
 
-def _trained(forecaster: LSTMForecaster) -> OpenNetwork:
+def _trained(forecaster: Trained) -> OpenNetwork:
     trained, model = forecaster.fitted_.trained, forecaster.model_
     begun = "as shipped" if model.config.training.start == "shipped" else "before training"
     moments = [
