@@ -42,11 +42,12 @@ def random_model(
     columns: tuple[Column, ...] = (),
     horizon: int = 12,
     seed: int = 0,
+    cell: str = "lstm",
 ) -> Model:
     """A model with random weights of the size that training gives, in float32, and intervals that are widened."""
     rng = np.random.default_rng(seed)
     widths = Widths(*(sum(column.role == role for column in columns) for role in ("past", "known", "static")))
-    shapes = export(Network(NetworkConfig(units=units, layers=layers), widths))
+    shapes = export(Network(NetworkConfig(units=units, layers=layers, cell=cell), widths))
     arrays = {name: rng.normal(scale=0.3, size=array.shape).astype(np.float32) for name, array in shapes.items()}
     scaling = Running(seasons) if kind == "running" else fixed_from(series()[:100], seasons)
     config = RunConfig(training=TrainingConfig(horizon=horizon))
@@ -71,5 +72,9 @@ def cases() -> dict[str, Case]:
         "fixed, two layers, two seasons": Case(random_model("fixed", (12, 24), 2), panel_from_arrays(series(3))),
         "columns": Case(random_model(columns=columns), beside),
         "long": Case(random_model(units=3, seasons=(24, 168)), panel_from_arrays(series(7, 1300))),
+        "plain RNN": Case(random_model(cell="rnn"), panel_from_arrays(series(9))),
+        "plain RNN, fixed, two layers, columns": Case(
+            random_model("fixed", layers=2, units=4, columns=columns, cell="rnn"), beside
+        ),
         "zero-shot": Case(member, panel_from_arrays(series(8))),
     }

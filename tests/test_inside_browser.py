@@ -9,23 +9,25 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from gatecast.config import MEDIAN, QUANTILES, NetworkConfig
 from gatecast.covariates import widths_of
-from gatecast.inside import SHOWN, Checkpoint, inside_of
+from gatecast.inside import NAME, PLAIN, SHOWN, Checkpoint, OpenNetwork, inside_of
 from gatecast.network import Network, restore
+from gatecast.panel import panel_from_frame
 from gatecast.predictor import as_arrays, full_sequence, predict_many
 from gatecast.report import inside_page, write_inside
 from gatecast.runtime import weights_to_arrays
 from gatecast.tracing import GATES, Mute, Pin, arrays_of, trace
-from helpers_inside import Case, cases, random_model
+from helpers_inside import Case, cases, random_model, series
 from helpers_pages import Watched
 
 pytestmark = pytest.mark.browser
 
 CASES = cases()
-PARTS = (*GATES, "c", "h")
+PARTS = {"lstm": (*GATES, "c", "h"), "rnn": ("h",)}
 CLOSE = 1e-5
 TRACE = """() => {
   const trace = gatecastInside.trace();
@@ -104,7 +106,8 @@ def distance(page: dict, traced) -> float:
     """The largest difference between the page's numbers and the trace's, over every step, unit, gate and state."""
     apart = [page["head"] - traced.head_TD.ravel()]
     for place, layer in enumerate(page["layers"]):
-        for part in PARTS:
+        assert set(layer) == set(PARTS[traced.model.weights.cell])
+        for part in layer:
             mine, theirs = layer[part], traced.gate(part, place).ravel()
             assert (np.isnan(mine) == np.isnan(theirs)).all() or part in "ch"
             apart.append(np.where(np.isnan(mine) & np.isnan(theirs), 0, mine - theirs))
@@ -132,7 +135,8 @@ def test_the_state_at_every_step_is_torchs(open_case, name):
     case = CASES[name]
     traced = truth(case)
     layers = len(case.model.weights.layers)
-    network = Network(NetworkConfig(units=case.model.weights.units, layers=layers), widths_of(case.model.columns))
+    shape = NetworkConfig(units=case.model.weights.units, layers=layers, cell=case.model.weights.cell)
+    network = Network(shape, widths_of(case.model.columns))
     restore(
         network, {key: np.asarray(array, np.float32) for key, array in weights_to_arrays(case.model.weights).items()}
     )
@@ -282,12 +286,8 @@ def test_a_changed_past_value_is_read_as_python_reads_it(open_case, name):
 def trained(browser, tmp_path_factory) -> Iterator[Opened]:
     """A page with checkpoints, two layers, and two seasons."""
     case, earlier = CASES["two layers, two seasons"], random_model(layers=2, seed=1)
-    told = inside_of(
-        case.model,
-        case.panel,
-        name="<b>a network</b>",
-        checkpoints=[Checkpoint("random weights", weights_to_arrays(earlier.weights))],
-    )
+    moments = [Checkpoint("random weights", weights_to_arrays(earlier.weights))]
+    told = inside_of([OpenNetwork("<b>a network</b>", case.model, moments)], case.panel)
     path = tmp_path_factory.mktemp("inside") / "inside.html"
     path.write_text(inside_page("Inside", told), encoding="utf-8")
     opened = Opened(browser, path)
@@ -353,7 +353,7 @@ def test_a_unit_is_clicked_and_its_arithmetic_stands_there(trained):
     assert page.locator("#inside-unit-title").inner_text() == f"Unit {unit} of layer 1"
     at = int(page.locator("#inside-series").get_attribute("aria-valuenow") or 0)
     traced = truth(CASES["two layers, two seasons"])
-    numbers = {part: traced.gate(part)[at, unit] for part in PARTS}
+    numbers = {part: traced.gate(part)[at, unit] for part in PARTS["lstm"]}
     lines = [line.replace("−", "-") for line in page.locator("#inside-sums .math").all_inner_texts()]
     assert len(lines) == 7
     for line, part in zip(lines, ("forget", "input", "candidate", "c", "output", "h"), strict=False):
@@ -418,6 +418,115 @@ def test_own_output_and_the_other_layer_are_one_click_away(trained):
 def test_nothing_went_wrong_and_a_name_is_text(trained):
     assert trained.problems == [] and len(trained.requests) == 1
     assert trained.page.locator("[data-told=name]").first.inner_text() == "<b>a network</b>"
+
+
+# ------------------------------------------------------------------------------------------- two networks, some series
+
+
+@pytest.fixture(scope="module")
+def both(browser, tmp_path_factory) -> Iterator[Opened]:
+    """An LSTM and a plain RNN over two series of a panel."""
+    path = tmp_path_factory.mktemp("inside") / "inside.html"
+    networks = [OpenNetwork(NAME, PAIR["lstm"]), OpenNetwork(PLAIN, PAIR["rnn"])]
+    path.write_text(inside_page("Inside", inside_of(networks, TWO, series=["b", "a"])), encoding="utf-8")
+    opened = Opened(browser, path)
+    yield opened
+    opened.close()
+
+
+PAIR = {"lstm": random_model(seed=2), "rnn": random_model(seed=3, units=4, cell="rnn")}
+SEEN = {"a": series(11, 120), "b": series(12, 140)}
+TWO = panel_from_frame(
+    {
+        "id": [name for name, values in SEEN.items() for _ in values],
+        "t": [t for values in SEEN.values() for t in range(len(values))],
+        "y": np.concatenate(list(SEEN.values())),
+    },
+    time="t",
+    target="y",
+    series_id="id",
+)
+
+
+def shown(opened: Opened) -> tuple[str, str]:
+    opened.settle()
+    lead = opened.page.locator("p.lead[data-cell]:visible")
+    assert lead.count() == 1
+    return tuple(lead.locator("[data-told]").all_inner_texts())
+
+
+@pytest.mark.parametrize("cell", ["rnn", "lstm"])
+def test_the_page_says_which_network_is_shown_and_its_trace_is_the_numpy_cells(both, cell):
+    name = {"rnn": "plain RNN", "lstm": "trained LSTM"}[cell]
+    button = both.page.get_by_role("group", name="Network that is shown").get_by_role("button", name=name)
+    button.focus()
+    both.page.keyboard.press("Enter")
+    assert shown(both) == (f"the {name}", "the series b") and button.get_attribute("aria-pressed") == "true"
+    titles = both.page.locator("#inside-maps h3").all_inner_texts()
+    assert titles == (["State h"] if cell == "rnn" else list(TITLES))
+    page, traced = both.traced(), trace(PAIR[cell], SEEN["b"])
+    assert distance(page, traced) < CLOSE
+    assert_same_forecast(page, traced.forecast(12))
+    other = both.page.evaluate("InsideState.page.otherFan.map(row => row[6])")
+    expected = trace(PAIR["lstm" if cell == "rnn" else "rnn"], SEEN["b"]).forecast(12)[:, MEDIAN]
+    np.testing.assert_allclose(other, expected, rtol=0, atol=CLOSE * max(1, np.abs(expected).max()))
+    assert f"{'trained LSTM' if cell == 'rnn' else 'plain RNN'} says " in said(both)
+    assert not page["layers"][0].keys() ^ set(PARTS[cell])
+
+
+TITLES = ("Forget gate", "Input gate", "Candidate", "Cell state", "Output gate", "Output h")
+
+
+def test_the_arithmetic_of_the_plain_rnn_stands_there_and_its_units_are_muted(both):
+    page = both.page
+    page.get_by_role("button", name="plain RNN").click()
+    heat = page.locator("#inside-maps canvas")
+    heat.focus()
+    page.keyboard.press("End")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("ArrowDown")
+    said(both)
+    unit = int(page.locator("#inside-unit").input_value())
+    traced = trace(PAIR["rnn"], SEEN["b"])
+    line = page.locator("#inside-sums .math").first.inner_text().replace("−", "-").strip()
+    assert line.startswith("h = tanh(") and line.endswith(f"= {traced.gate('h')[-1, unit]:.3f}")
+    assert heat.get_attribute("aria-valuetext").startswith(f"unit {unit}, 139: state h ")
+    assert not page.locator("#inside-pins .field").count()
+    page.get_by_role("button", name="Mute this unit").click()
+    said(both)
+    assert distance(both.traced(), trace(PAIR["rnn"], SEEN["b"], mutes=[Mute((unit,))])) < CLOSE
+    page.get_by_role("button", name="Undo all changes").click()
+    said(both)
+    assert distance(both.traced(), traced) < CLOSE
+
+
+def test_a_changed_value_is_there_for_both_networks_and_another_series_begins_anew(both):
+    both.act("now.values[100] = 30")
+    changed = {"a": SEEN["a"], "b": SEEN["b"].copy()}
+    changed["b"][100] = 30
+    for name, cell in (("trained LSTM", "lstm"), ("plain RNN", "rnn")):
+        both.page.get_by_role("button", name=name).click()
+        both.settle()
+        assert distance(both.traced(), trace(PAIR[cell], changed["b"])) < CLOSE
+    both.page.locator("#inside-which").select_option("1")
+    assert shown(both) == ("the plain RNN", "the series a")
+    assert distance(both.traced(), trace(PAIR["rnn"], SEEN["a"])) < CLOSE
+    assert both.page.locator("#inside-which").locator("option").all_inner_texts() == ["b", "a"]
+    both.page.locator("#inside-which").select_option("0")
+    assert both.problems == [] and len(both.requests) == 1
+
+
+# ------------------------------------------------------------------------------------------- for everybody
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_kept_out_of_it(both, scheme):
+    both.page.emulate_media(color_scheme=scheme)
+    for name in ("trained LSTM", "plain RNN"):
+        both.page.get_by_role("button", name=name).click()
+        both.settle()
+        found = Axe().run(both.page).response["violations"]
+        assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

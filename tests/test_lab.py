@@ -22,7 +22,7 @@ from gatecast.lab_console import ask_prediction
 from gatecast.lab_gradient import LSTM_0, LSTM_1, LSTM_3, RNN_ORTHOGONAL, lstm_gradient_by_lag, rnn_gradient_by_lag
 from gatecast.lab_leaks import HONEST, NAMES, Prepared, prepare, walk
 from gatecast.lab_memory import BIAS_0, BIAS_1, BIAS_3, LEFT, NO_FORGET, RNN, STARTS
-from gatecast.lab_results import Row, apart, readable, signed
+from gatecast.lab_results import Lines, Row, apart, readable, signed
 from gatecast.variants import CELLS, Start, orthogonal
 
 SMALL = Effort(steps=12, updates=3, units=4, batch=4)
@@ -350,11 +350,25 @@ def test_modes_on_its_own_numbers_finds_a_copy_and_a_prophet():
 
 def test_gains_and_losses_are_drawn_on_a_straight_axis_and_powers_of_ten_on_a_bent_one():
     def scale_of(values):
-        figure = curves("some", "Some", {"a": np.array([values])}, {"a": "LSTM"}, ("x", "y"))
+        figure = curves(drawn(values))
         return figure.chart.to_dict(validate=False)["layer"][1]["encoding"]["y"]["scale"]
+
+    def drawn(values):
+        return Lines("some", "Some", {"a": np.array([values])}, {"a": "LSTM"}, ("x", "y"))
 
     assert scale_of([-4.7, 0.004, 3.9]) == {"zero": False}
     assert scale_of([1.0, 0.1, 1e-5])["type"] == "log"
+    assert [drawn(values).as_dict()["logarithmic"] for values in ([-4.7, 0.004], [1.0, 1e-5])] == [False, True]
+
+
+def test_lines_are_told_as_the_median_and_the_range_of_the_seeds():
+    told = lab_gradient.gradient(4).as_dict()["lines"]
+    (by_lag,) = told
+    assert by_lag["places"] == list(range(100)) and by_lag["logarithmic"]
+    for line in by_lag["lines"]:
+        assert all(
+            low <= middle <= high for low, middle, high in zip(line["low"], line["median"], line["high"], strict=True)
+        )
 
 
 @pytest.mark.slow

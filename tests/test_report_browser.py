@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import vl_convert
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
 from gatecast.charts import figures
@@ -64,6 +65,15 @@ def test_it_draws_every_chart_fits_the_screen_and_asks_for_nothing(browser, path
     assert opened.problems == [] and opened.requests == [path.as_uri()]
     if opened is not seen:
         opened.close()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nobody_is_kept_out_of_it_nor_of_the_tab_inside(seen, scheme):
+    seen.page.emulate_media(color_scheme=scheme)
+    for tab in ("Inside", "Report"):
+        seen.page.get_by_role("tab", name=tab).click()
+        found = Axe().run(seen.page).response["violations"]
+        assert [(each["id"], each["nodes"][0]["html"][:200]) for each in found] == []
 
 
 def test_the_answers_open_by_keyboard(seen):

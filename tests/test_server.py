@@ -19,10 +19,11 @@ import pyarrow.parquet as pq
 import pytest
 
 import gatecast
+from gatecast import lab
 from gatecast.guard import Door
 from gatecast.jobs import Jobs
+from gatecast.lab_questions import QUESTIONS, SECONDS, USUAL
 from gatecast.limits import Limits
-from gatecast.server import labs_in
 from gatecast.tables import table_as
 from helpers_server import raw, served
 
@@ -286,6 +287,14 @@ def test_a_stream_says_what_the_library_says_one_value_at_a_time(server):
     refused(server.client.get(path), 404, "not_found")
 
 
+def test_a_stream_refuses_a_number_that_cannot_be_reckoned_with_and_reads_nothing_of_it(server):
+    words = "value 2 of 3 is -1.79769e+308, and numbers are reckoned with up to 1e+100"
+    assert words in refused(server.ask("/v1/streams", values=[1e308 / 1e300, -1.7976931348623157e308, 2]), 422, "data")
+    made = server.ask("/v1/streams", values=[1.0, 2.0]).json()
+    refused(server.ask(f"/v1/streams/{made['id']}", values=[3.0, 1e200]), 422, "data")
+    assert server.client.get(f"/v1/streams/{made['id']}").json()["steps"] == 2
+
+
 def test_a_stream_without_a_value_says_so(server):
     made = server.ask("/v1/streams", values=[None]).json()
     assert "no value yet" in refused(server.client.get(f"/v1/streams/{made['id']}?horizon=1"), 422, "data")
@@ -386,7 +395,7 @@ def test_ping_forecasts_and_refusals_go_on_while_a_training_runs_and_cancelling_
     assert server.ask("/v1/forecast", values=[1, 2, 3], horizon=1).status_code == 200
     queued = server.ask("/v1/models", dataset="sine", updates=10).json()
     assert server.ask(f"/v1/models/{queued['id']}/cancel").json()["state"] == "cancelled"
-    process = server.house.jobs._jobs[job["id"]].worker._process
+    process = server.house.jobs.queue.jobs[job["id"]].worker._process
     server.ask(f"{path}/cancel")
     assert events_of(server, job["id"])[-1][1]["state"] == "cancelled"
     assert process.poll() is not None
@@ -533,10 +542,90 @@ def test_a_body_that_does_not_arrive_is_given_up(tmp_path):
         assert b" 408 " in answer.split(b"\r\n")[0] and b'"too_slow"' in answer
 
 
-def test_labs_are_read_from_the_text_of_a_module_without_running_it():
-    text = 'raise SystemExit\n__all__ = ["recall"]\ndef recall():\n    """Remember.\n\n    Long."""\ndef other(): ...\n'
-    assert labs_in(text) == [{"name": "recall", "about": "Remember."}]
-    assert labs_in("def one():\n    'One.'\ndef _two(): ...\n") == [{"name": "one", "about": "One."}]
+# ----------------------------------------------------------------------------------------------------------- the lab
+
+
+def lab_events(server, path, until):
+    """The events of a job as (kind, content), until one that ``until`` accepts."""
+    found = []
+    with server.client.stream("GET", path, timeout=300) as answer:
+        kind = ""
+        for line in answer.iter_lines():
+            if line.startswith("event: "):
+                kind = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                found.append((kind, json.loads(line.removeprefix("data: "))))
+                if until(*found[-1]):
+                    break
+    return found
+
+
+def test_the_lab_asks_what_the_library_asks_and_says_how_long_it_takes(server):
+    offered = server.client.get("/v1/lab").json()
+    assert [each["name"] for each in offered] == list(QUESTIONS)
+    for each in offered:
+        asked = QUESTIONS[each["name"]]
+        assert (each["title"], each["question"]) == (asked.title, asked.text)
+        assert {choice["key"]: choice["text"] for choice in each["choices"]} == asked.choices
+        assert each["seconds"] == SECONDS[each["name"]] and each["seeds"] == USUAL
+
+
+def test_an_experiment_is_measured_in_the_background_and_is_that_of_the_library(server):
+    begun = server.ask("/v1/lab", name="gradient", predict="lstm", seeds=4)
+    assert begun.status_code == 202, begun.text
+    told = begun.json()
+    assert told["seconds"] == 2 and told["predicted"] == "lstm" and told["state"] in ("queued", "running")
+    path = f"/v1/lab/{told['id']}"
+    events = lab_events(server, f"{path}/events", lambda kind, content: content.get("state") == "done")
+    assert ("stage", {"stage": "measuring"}) in events
+    result = server.client.get(path).json()["result"]
+    expected = json.loads(json.dumps(lab.gradient(4, "lstm").as_dict()))
+    assert result == {key: value for key, value in expected.items() if key != "charts"}
+    page = server.client.get(f"{path}/page")
+    assert result["sentence"].split(". ")[0] in page.text and "sandbox" in page.headers["content-security-policy"]
+    assert "attachment" in server.client.get(f"{path}/page", params={"download": True}).headers["content-disposition"]
+    assert server.client.post(f"{path}/cancel").json()["state"] == "done"  # it has ended, and stays as it is
+
+
+def test_an_experiment_is_stopped_and_has_no_result(server):
+    told = server.ask("/v1/lab", name="ablate", seeds=20).json()
+    assert told["seconds"] == 480 and told["predicted"] is None
+    path = f"/v1/lab/{told['id']}"
+    refused(server.client.get(f"{path}/page"), 409, "not_ready")
+    server.client.post(f"{path}/cancel")
+    events = lab_events(server, f"{path}/events", lambda kind, content: content.get("state") == "cancelled")
+    assert events[0] == ("state", {"state": "queued"})
+    assert server.client.get(path).json()["result"] is None
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "words"),
+    [
+        ({"name": "gradients"}, "settings", "there is no experiment 'gradients'. Did you mean 'gradient'?"),
+        ({"name": "recall", "predict": "none"}, "settings", "the prediction 'none' is none of the choices"),
+        ({"name": "recall", "seeds": 3}, "request", "greater than or equal to 4"),
+        ({"name": "recall", "seeds": 21}, "request", "less than or equal to 20"),
+        ({"name": "recall", "effort": 1}, "request", "effort"),
+    ],
+)
+def test_the_lab_refuses_in_words(server, body, code, words):
+    assert words in refused(server.ask("/v1/lab", **body), 422, code)
+
+
+def test_the_lab_is_bounded_and_forgets_the_oldest(tmp_path):
+    with served(tmp_path, Limits(lab_queue=0, lab_runs=1)) as server:
+        first = server.ask("/v1/lab", name="ablate").json()["id"]
+        busy = server.ask("/v1/lab", name="gradient")
+        assert "1 experiments are before this one" in refused(busy, 503, "busy")
+        assert busy.headers["retry-after"] == "2"
+        for _ in range(2):  # the oldest of two that have ended makes room
+            ended = server.ask("/v1/lab", name="gradient") if _ else None
+            identity = ended.json()["id"] if ended else first
+            server.client.post(f"/v1/lab/{identity}/cancel")
+            path = f"/v1/lab/{identity}/events"
+            lab_events(server, path, lambda kind, content: content.get("state") == "cancelled")
+        server.ask("/v1/lab", name="ablate")
+        assert "the newest are remembered" in refused(server.client.get(f"/v1/lab/{first}"), 404, "not_found")
 
 
 @pytest.mark.slow
@@ -558,12 +647,12 @@ def test_it_ends_with_a_training_and_an_event_stream_open(tmp_path):
         time.sleep(0.3)
     listener.join(20)
     assert not listener.is_alive()
-    assert not server.house.jobs._jobs[job["id"]].worker._process
+    assert not server.house.jobs.queue.jobs[job["id"]].worker._process
 
 
 def test_it_ends_while_a_worker_for_the_next_training_is_loading(tmp_path):
     with served(tmp_path) as server:
         assert "<title>gatecast</title>" in server.client.get("/").text
-        spare = server.house.jobs._spare
+        spare = server.house.jobs.queue._spare
         assert spare is not None
-    assert not spare.alive and server.house.jobs._spare is None
+    assert not spare.alive and server.house.jobs.queue._spare is None

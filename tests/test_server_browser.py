@@ -9,6 +9,8 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser
 
+from gatecast.lab import gradient
+from gatecast.lab_questions import QUESTIONS
 from helpers_pages import Watched
 from helpers_server import served
 
@@ -147,6 +149,8 @@ def test_the_report_opens_in_the_page_and_draws_without_reaching_out(seen, serve
     frame = page.frame_locator("#inside-frame iframe")
     frame.locator(".chart[data-drawn] svg").first.wait_for(state="attached")
     assert frame.locator("#verdict").inner_text().startswith("On ")
+    frame.locator("#inside[data-drawn]").wait_for()
+    assert seen.violations() == []
     blocked = page.frames[-1].evaluate("fetch('/v1/models').then(() => 'reached', () => 'blocked')")
     assert blocked == "blocked"
     seen.problems[:] = [each for each in seen.problems if "/v1/models" not in each]  # what was just tried
@@ -155,6 +159,76 @@ def test_the_report_opens_in_the_page_and_draws_without_reaching_out(seen, serve
     page.get_by_role("link", name="Forecast", exact=True).click()
     page.wait_for_selector(CHART)
     assert page.locator("#models li").count() >= 1
+
+
+# ----------------------------------------------------------------------------------------------------------- the lab
+
+
+@pytest.fixture(scope="module")
+def lab(browser, server):
+    opened = Seen(browser, server.url)
+    yield opened
+    opened.close()
+
+
+def test_the_lab_asks_for_a_prediction_before_it_measures(lab):
+    page = lab.page
+    page.get_by_role("link", name="Lab", exact=True).click()
+    page.wait_for_selector("#labs li")
+    assert page.locator("#labs h2").all_inner_texts() == [each.title for each in QUESTIONS.values()]
+    page.locator("#labs a", has_text=QUESTIONS["gradient"].title).press("Enter")
+    page.wait_for_selector("#predictions")
+    assert page.locator("h1:visible").inner_text() == QUESTIONS["gradient"].title
+    assert page.locator("#measure").is_disabled()
+    assert page.locator("#lab-time").inner_text().startswith("Predict first: ")
+    page.locator("#predictions input").first.press("Space")
+    assert page.locator("#measure").is_enabled()
+    assert page.locator("#lab-time").inner_text().startswith("It takes about 2 s on a free processor")
+
+
+def test_it_is_measured_and_answered_beside_the_prediction(lab):
+    page = lab.page
+    page.select_option("#lab-seeds", "4")
+    page.locator("#measure").press("Enter")
+    page.wait_for_selector("#lab-sentence")
+    assert page.locator("#lab-state").inner_text() == "Measured."
+    assert page.locator("#lab-sentence").inner_text() == gradient(4).sentence
+    assert page.locator(".reply").inner_text().startswith("You predicted “the LSTM”; measured: “the plain RNN”")
+    tables = page.locator("table.dots")
+    assert tables.locator("caption").all_inner_texts()[1].startswith("50 steps back")
+    assert tables.nth(1).locator("tbody tr").count() == 5
+    places = "[...document.querySelectorAll('table.dots')[1].querySelectorAll('.median')].map(e => e.style.left)"
+    medians = [row.median for row in gradient(4).rows if row.measure == "50 steps back"]
+    drawn = [float(left.rstrip("%")) for left in page.evaluate(places)]
+    assert np.argsort(drawn).tolist() == np.argsort(medians).tolist()
+    assert page.locator("#lab-result svg path[data-line]").count() == 5
+    with page.expect_download() as started:
+        page.get_by_role("link", name="Download as a page").click()
+    assert started.value.suggested_filename == "gradient.html"
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+def test_the_lab_fits_the_screen_and_keeps_nobody_out(lab, width, scheme):
+    lab.page.set_viewport_size({"width": width, "height": 900})
+    lab.page.emulate_media(color_scheme=scheme)
+    assert lab.violations() == []
+    assert lab.page.evaluate(WIDTH) == width
+
+
+def test_an_experiment_is_cancelled_and_asked_anew(lab):
+    page = lab.page
+    page.get_by_role("link", name="← All experiments").click()
+    page.locator("#labs a", has_text=QUESTIONS["ablate"].title).click()
+    page.get_by_label("I cannot say").check()
+    assert "about 2 min" in page.locator("#lab-time").inner_text()
+    page.click("#measure")
+    page.wait_for_selector("#lab-cancel")
+    assert lab.violations() == []
+    page.locator("#lab-cancel").press("Enter")
+    page.wait_for_function("() => document.getElementById('lab-state').textContent.startsWith('Cancelled')")
+    page.get_by_role("button", name="Predict and measure again").press("Enter")
+    assert page.locator("#measure").is_disabled() and page.locator("#predictions input").first.is_enabled()
+    assert lab.problems == [] and lab.foreign == []
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
@@ -166,7 +240,7 @@ def test_it_fits_the_screen_and_keeps_nobody_out(browser, server, seen, width, s
     assert opened.violations() == []
     assert opened.page.evaluate(WIDTH) == width
     small = "[...document.querySelectorAll('main button, main select, main input')].filter(e => e.offsetParent && "
-    assert opened.page.evaluate(f"{small} e.getBoundingClientRect().height < 32).length") == 0
+    assert opened.page.evaluate(f"{small} (e.closest('label') || e).getBoundingClientRect().height < 32).length") == 0
     if opened is not seen:
         assert opened.problems == [] and opened.foreign == []
         opened.close()

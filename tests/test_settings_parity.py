@@ -42,6 +42,7 @@ ONLY_ASKED_OF_A_RUN = {
     "horizon",
     "verdict",
     "seconds",
+    "inside",
 }  # what is made and looked at beside a fit; RunConfig in Python
 
 
@@ -149,6 +150,7 @@ RUN = {  # every option of a run, and what it says in the file
     ("", "adapt"): (False, ["--no-adapt"]),
     ("", "verdict"): ("full", ["--verdict", "full"]),
     ("", "seconds"): (2.5, ["--seconds", "2.5"]),
+    ("", "inside"): (True, ["--inside"]),
 }
 FORECAST = {
     **{pair: RUN[pair] for pair in RUN if pair[0] == "data"},
@@ -257,7 +259,7 @@ def test_an_unknown_key_is_refused_with_the_nearest_right_one(group, key, tmp_pa
     assert f"unknown key '{group}.{misspelt(key)}'. Did you mean '{key}'?" in str(caught.value)
 
 
-@pytest.mark.parametrize("name", [*GROUPS, "horizon", "verdict", "seconds"])
+@pytest.mark.parametrize("name", [*GROUPS, "horizon", "verdict", "seconds", "inside"])
 def test_an_unknown_group_is_refused_with_the_nearest_right_one(name):
     with pytest.raises(SettingsError, match=f"unknown key '{misspelt(name)}'. Did you mean '{name}'"):
         settings_from({misspelt(name): 1}, "test")

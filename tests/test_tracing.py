@@ -14,7 +14,7 @@ from gatecast.cli import app
 from gatecast.config import MEDIAN, NetworkConfig, TrainingConfig
 from gatecast.errors import SettingsError
 from gatecast.forecaster import LSTMForecaster
-from gatecast.inside import inside_of, inside_run, inside_table
+from gatecast.inside import OpenNetwork, inside_of, inside_run, inside_table
 from gatecast.panel import panel_from_arrays
 from gatecast.predictor import predict_many, read_series
 from gatecast.scaling import CHANNELS
@@ -194,12 +194,14 @@ def test_a_member_of_the_shipped_ensemble_is_inspected():
 
 def test_the_page_is_given_weights_and_values_and_no_results():
     case = CASES["columns"]
-    told = json.loads(inside_of(case.model, case.panel, name="</script>"))
-    assert "</script" not in inside_of(case.model, case.panel, name="</script>")
-    assert told["name"] == "</script>"
-    assert set(told["units"][0]) == {"half_life", "level", "slope", "season", "shock", "strongest"}
-    assert len(told["channels"]) == case.model.weights.layers[0].input_CK.shape[0]
-    assert not {"forecast", "gates", "trace", "h", "c"} & set(told)
+    text = inside_of([OpenNetwork("</script>", case.model)], case.panel)
+    assert "</script" not in text
+    told = json.loads(text)
+    (network,), (one,) = told["networks"], told["series"]
+    assert network["name"] == "</script>"
+    assert set(network["units"][0][0]) == {"half_life", "level", "slope", "season", "shock", "strongest"}
+    assert len(network["channels"]) == case.model.weights.layers[0].input_CK.shape[0]
+    assert not {"forecast", "gates", "trace", "h", "c"} & {*told, *network, *one}
 
 
 def test_the_arithmetic_of_the_page_fits_two_hundred_lines():
@@ -212,7 +214,7 @@ def test_the_arithmetic_of_the_page_fits_two_hundred_lines():
 def test_without_a_model_the_page_opens_the_shipped_network():
     name, told = inside_table(series(missing=0.0, begin=0), season_length=(7,))
     assert name.startswith("the shipped network, member 1 of 2")
-    assert json.loads(told)["scaling"] == {"kind": "running", "seasons": [7]}
+    assert json.loads(told)["networks"][0]["scaling"] == {"kind": "running", "seasons": [7]}
     with pytest.raises(SettingsError, match="no series 'x'"):
         one_series(panel_from_arrays(series()), "x")
 

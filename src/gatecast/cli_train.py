@@ -58,6 +58,9 @@ def run(  # noqa: PLR0913 (one parameter per option)
             "--adapt/--no-adapt", help="let intervals follow what came of a model's earlier forecasts (they do)"
         ),
     ] = None,
+    inside: Annotated[
+        bool | None, typer.Option("--inside", help="train a plain RNN too, for contrast in the report's tab Inside")
+    ] = None,
     config: Config = None,
     out: Annotated[Path | None, typer.Option(help="the folder to write to, instead of runs/<name>-<time>")] = None,
     no_save: Annotated[bool, typer.Option("--no-save", help="write nothing")] = False,
@@ -85,6 +88,7 @@ def run(  # noqa: PLR0913 (one parameter per option)
         },
         "horizon": horizon,
         "adapt": adapt,
+        "inside": inside,
         "verdict": verdict,
         "seconds": seconds,
     }

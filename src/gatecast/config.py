@@ -189,6 +189,9 @@ class RunConfig(_Settings):
     seconds: float = Field(
         default=60.0, gt=0, description="with a full verdict: leave out a baseline that would take longer than this"
     )
+    inside: bool = Field(
+        default=False, description="train a plain RNN beside the LSTM, for contrast in the report's tab Inside"
+    )
 
 
 RIGHT = {  # what would be right, for the kinds of problem a setting can have

@@ -6,21 +6,16 @@ written is hidden and swept away at the next start.  So the folders themselves a
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import json
 import shutil
-import threading
-from collections.abc import AsyncGenerator, Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from collections.abc import AsyncGenerator, Mapping
 from pathlib import Path
 from typing import Any
 
 from gatecast.limits import Limits, Refusal
-from gatecast.uploads import ID, make_folder, new_id
-from gatecast.workers import LOADING, Stopped, Worker
+from gatecast.queues import Event, Job, Queue
+from gatecast.uploads import ID, make_folder
 
 FILES = {  # what can be fetched, and what kind it is
     "report.html": "text/html; charset=utf-8",
@@ -32,28 +27,6 @@ FILES = {  # what can be fetched, and what kind it is
     "charts.json": "application/json",
 }
 TASK, READY = "gatecast.tasks_train:train", "gatecast.tasks_train:ready"
-MOST_EVENTS = 2_000
-ENDED = ("done", "failed", "cancelled")
-SILENCE = 15.0  # seconds after which an open event stream is told that the server is there
-
-
-@dataclass
-class Job:
-    """One training, from the request to its end."""
-
-    id: str
-    name: str
-    created: str
-    state: str = "queued"
-    stage: str = "waiting"
-    update: int = 0
-    updates: int = 0
-    sentence: str = ""
-    error: dict[str, Any] | None = None
-    events: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
-    worker: Worker = field(default_factory=Worker)
-    stopping: bool = False
-    listeners: list[Callable[[], None]] = field(default_factory=list)
 
 
 class Jobs:
@@ -66,12 +39,7 @@ class Jobs:
 
     def __init__(self, folder: Path, limits: Limits) -> None:
         self.folder, self.limits = make_folder(folder), limits
-        self._jobs: dict[str, Job] = {}
-        self._guard = threading.RLock()
-        self._threads = ThreadPoolExecutor(1, "gatecast-training")
-        self._spare: Worker | None = None  # one that is loading, or has loaded, what training needs
-        self._closed = False
-        self.listening = 0
+        self.queue = Queue(TASK, READY, limits.training_seconds, self._ended)
         for half in self.folder.glob(".*"):
             shutil.rmtree(half, ignore_errors=True)
 
@@ -79,8 +47,8 @@ class Jobs:
 
     def states(self) -> list[dict[str, Any]]:
         """Return all trainings, the newest first."""
-        with self._guard:
-            known = {job.id: self._state(job) for job in self._jobs.values()}
+        with self.queue.guard:
+            known = {job.id: self._state(job) for job in self.queue.jobs.values()}
         for path in self.folder.iterdir():
             if ID.fullmatch(path.name) and path.name not in known:
                 with contextlib.suppress(Refusal):
@@ -93,15 +61,9 @@ class Jobs:
         Raises:
             Refusal: there is none of that name.
         """
-        with self._guard:
-            job = self._jobs.get(identity)
+        with self.queue.guard:
+            job = self.queue.jobs.get(identity)
             return self._state(job) if job is not None else self._kept(identity)
-
-    def counts(self) -> dict[str, int]:
-        """Return how many trainings of this server's life are in which state."""
-        with self._guard:
-            states = [job.state for job in self._jobs.values()]
-        return {state: states.count(state) for state in ("queued", "running", *ENDED)}
 
     def path(self, identity: str, name: str) -> Path:
         """Return where a file of a finished model is.
@@ -127,27 +89,18 @@ class Jobs:
         Raises:
             Refusal: too many wait, or as many models as are kept are there.
         """
-        with self._guard:
-            waiting = sum(job.state in ("queued", "running") for job in self._jobs.values())
+        with self.queue.guard:
+            waiting = self.queue.waiting
             if waiting > self.limits.training_queue:
                 raise Refusal("busy", f"{waiting} trainings are before this one; come again later", 503, 60)
             kept = sum(1 for path in self.folder.iterdir() if ID.fullmatch(path.name))
             if kept + waiting >= self.limits.models:
                 raise Refusal("full", f"{kept} models are kept, as many as can be; delete one first", 409)
-            for old in [job.id for job in self._jobs.values() if job.state in ENDED][: -self.limits.models]:
-                del self._jobs[old]
-            job = Job(new_id(), name, datetime.now(UTC).isoformat(timespec="microseconds"))
-            self._jobs[job.id] = job
-            self._tell(job, "state", {"state": "queued"})
-        self._threads.submit(self._run, job, dict(arguments))
+            self.queue.forget(self.limits.models)
+            job = Job(name)
+            about = {"id": job.id, "name": job.name, "created": job.created}
+            self.queue.add(job, {**arguments, "folder": str(self.folder / job.id), "about": about})
         return self.state(job.id)
-
-    def warm(self) -> None:
-        """Start a worker for the next training, which then begins at once; loading PyTorch takes seconds."""
-        with self._guard:
-            if self._spare is None and not self._closed:
-                self._spare = Worker()
-                threading.Thread(target=_make_ready, args=(self._spare,), daemon=True).start()
 
     def cancel(self, identity: str) -> dict[str, Any]:
         """Stop a training that waits or runs; one that has ended stays as it is.
@@ -155,16 +108,9 @@ class Jobs:
         Raises:
             Refusal: there is none of that name.
         """
-        with self._guard:
-            job = self._jobs.get(identity)
-            if job is None:
-                return self._kept(identity)
-            if job.state in ENDED:
-                return self._state(job)
-            job.stopping = True
-            if job.state == "queued":
-                self._end(job, "cancelled")
-        job.worker.stop()
+        job = self.queue.jobs.get(identity)
+        if job is not None:
+            self.queue.cancel(job)
         return self.state(identity)
 
     def delete(self, identity: str) -> None:
@@ -175,103 +121,39 @@ class Jobs:
         """
         self.state(identity)
         self.cancel(identity)
-        with self._guard:
-            self._jobs.pop(identity, None)
+        with self.queue.guard:
+            self.queue.jobs.pop(identity, None)
             shutil.rmtree(self.folder / identity, ignore_errors=True)
 
     def close(self) -> None:
         """Stop all trainings; nothing more is taken."""
-        with self._guard:
-            self._closed, spare, self._spare = True, self._spare, None
-        if spare is not None:
-            spare.end()
-        for identity in list(self._jobs):
-            self.cancel(identity)
-        self._threads.shutdown(wait=True, cancel_futures=True)
+        self.queue.close()
 
-    async def follow(self, identity: str, after: int) -> AsyncGenerator[tuple[int, str, dict[str, Any]] | None, None]:
+    async def follow(self, identity: str, after: int) -> AsyncGenerator[Event | None, None]:
         """Yield the events of a training from number ``after`` on until it ends; None says that the server is there.
 
         Raises:
-            Refusal: there is none of that name, or too many listen.
+            Refusal: there is none of that name.
         """
-        with self._guard:
-            job = self._jobs.get(identity)
-            if job is None:
-                yield 0, "state", {"state": self._kept(identity)["state"]}
-                return
-        changed, loop = asyncio.Event(), asyncio.get_running_loop()
-
-        def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop has ended
-                loop.call_soon_threadsafe(changed.set)
-
-        with self._guard:
-            job.listeners.append(wake)
-        self.listening += 1
-        try:
-            while True:
-                changed.clear()
-                with self._guard:
-                    events, ended = job.events[after:], job.state in ENDED
-                for number, (kind, content) in enumerate(events, start=after):
-                    yield number, kind, content
-                after += len(events)
-                if ended and not events:
-                    return
-                if not ended:
-                    try:
-                        await asyncio.wait_for(changed.wait(), SILENCE)
-                    except TimeoutError:
-                        yield None
-        finally:
-            self.listening -= 1
-            with self._guard, contextlib.suppress(ValueError):
-                job.listeners.remove(wake)
+        job = self.queue.jobs.get(identity)
+        if job is None:
+            yield 0, "state", {"state": self._kept(identity)["state"]}
+            return
+        async with contextlib.aclosing(self.queue.follow(job, after)) as events:
+            async for event in events:
+                yield event
 
     # ---------------------------------------------------------------------------------------------- inside
 
-    def _run(self, job: Job, arguments: dict[str, Any]) -> None:
-        with self._guard:
-            if job.stopping:
-                return
-            job.state = "running"
-            if self._spare is not None:
-                job.worker, self._spare = self._spare, None
-            self._tell(job, "state", {"state": "running"})
-        arguments["folder"] = str(self.folder / job.id)
-        arguments["about"] = {"id": job.id, "name": job.name, "created": job.created}
-        try:
-            result = job.worker.do(TASK, arguments, self.limits.training_seconds, lambda *said: self._tell(job, *said))
-            job.sentence = result["verdict"]["sentence"]
-            self._end(job, "done")
-        except Stopped:
-            self._end(job, "cancelled")
-        except Refusal as refusal:
-            job.error = refusal.as_dict()["error"]
-            self._end(job, "failed")
-        finally:
-            job.worker.close()
-            for half in self.folder.glob(f".{job.id}.*"):
-                shutil.rmtree(half, ignore_errors=True)
-            if job.state != "done":
-                shutil.rmtree(self.folder / job.id, ignore_errors=True)
-
-    def _end(self, job: Job, state: str) -> None:
-        with self._guard:
-            job.state, job.stage = state, "finished"
-            self._tell(job, "state", {"state": state, "error": job.error, "sentence": job.sentence})
-
-    def _tell(self, job: Job, kind: str, content: Mapping[str, Any]) -> None:
-        with self._guard:
-            if kind == "progress":
-                job.update, job.updates = content["update"], content["updates"]
-            elif kind == "stage":
-                job.stage = content["stage"]
-            if len(job.events) < MOST_EVENTS or kind == "state":
-                job.events.append((kind, dict(content)))
-            for wake in job.listeners:
-                wake()
+    def _ended(self, job: Job) -> None:
+        """Keep the verdict of a training that is done, and nothing of another."""
+        if job.result is not None:
+            job.sentence = job.result["verdict"]["sentence"]
+        for half in self.folder.glob(f".{job.id}.*"):
+            shutil.rmtree(half, ignore_errors=True)
+        if job.result is None:
+            shutil.rmtree(self.folder / job.id, ignore_errors=True)
+        job.result = None  # it stands in the folder
 
     def _state(self, job: Job) -> dict[str, Any]:
         return {
@@ -309,9 +191,3 @@ class Jobs:
 
     def _files(self, identity: str) -> list[str]:
         return [name for name in FILES if (self.folder / identity / name).is_file()]
-
-
-def _make_ready(worker: Worker) -> None:
-    """Load what training needs; if that fails, the training itself will say so."""
-    with contextlib.suppress(Stopped, Refusal):
-        worker.do(READY, {}, LOADING)

@@ -15,14 +15,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
-from gatecast import lab_gradient, lab_leaks, lab_memory, lab_pictures
-from gatecast.errors import SettingsError, nearest
 from gatecast.lab_gradient import gradient
 from gatecast.lab_leaks import leak
 from gatecast.lab_memory import ablate, recall, reset
 from gatecast.lab_page import render, write_page
 from gatecast.lab_pictures import modes
-from gatecast.lab_results import USUAL, Answer, LabResult, Question, Row
+from gatecast.lab_questions import ABLATE, GRADIENT, LEAK, MODES, RECALL, RESET, SECONDS, USUAL, Question, question
+from gatecast.lab_results import Answer, LabResult, Row
 
 __all__ = [
     "EXPERIMENTS",
@@ -51,16 +50,20 @@ class Experiment(NamedTuple):
 
     question: Question
     run: Callable[[int, Note | None], LabResult]
-    seconds: int  # about, on one thread, with the usual seeds
+
+    @property
+    def seconds(self) -> int:
+        """About how long it takes, on one thread, with the usual seeds."""
+        return SECONDS[self.question.name]
 
 
 EXPERIMENTS = {
-    "gradient": Experiment(lab_gradient.QUESTION, lambda seeds, note: gradient(seeds), 2),
-    "recall": Experiment(lab_memory.RECALL, lambda seeds, note: recall(seeds, note=note), 25),
-    "reset": Experiment(lab_memory.RESET, lambda seeds, note: reset(seeds, note=note), 25),
-    "ablate": Experiment(lab_memory.ABLATE, lambda seeds, note: ablate(seeds, note=note), 120),
-    "modes": Experiment(lab_pictures.QUESTION, lambda seeds, note: modes(seeds, note=note), 15),
-    "leak": Experiment(lab_leaks.QUESTION, lambda seeds, note: leak(seeds, note=note), 12),
+    "gradient": Experiment(GRADIENT, lambda seeds, note: gradient(seeds)),
+    "recall": Experiment(RECALL, lambda seeds, note: recall(seeds, note=note)),
+    "reset": Experiment(RESET, lambda seeds, note: reset(seeds, note=note)),
+    "ablate": Experiment(ABLATE, lambda seeds, note: ablate(seeds, note=note)),
+    "modes": Experiment(MODES, lambda seeds, note: modes(seeds, note=note)),
+    "leak": Experiment(LEAK, lambda seeds, note: leak(seeds, note=note)),
 }
 
 
@@ -70,7 +73,4 @@ def experiment(name: str) -> Experiment:
     Raises:
         SettingsError: there is none.
     """
-    if name not in EXPERIMENTS:
-        listed = ", ".join(EXPERIMENTS)
-        raise SettingsError(f"lab: there is no experiment {name!r}.{nearest(name, EXPERIMENTS)} There are: {listed}")
-    return EXPERIMENTS[name]
+    return EXPERIMENTS[question(name).name]

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import altair as alt
 import numpy as np
 
 from gatecast.charts_parts import PALETTE, WIDTH, Columns, Figure, Key, data_of, error_axis, layered
-from gatecast.lab_results import Row, with_range
-from gatecast.scaling import Floats
+from gatecast.lab_results import Lines, Row, with_range
 
 ROW_HEIGHT = 34
 
@@ -59,26 +58,9 @@ def ranges(name: str, title: str, rows: Sequence[Row], axis: str, mark: tuple[fl
     return Figure(name, title, f"{title}: {words}.", layered(layers, ROW_HEIGHT * len(rows), ()), tuple(keys))
 
 
-def curves(
-    name: str,
-    title: str,
-    lines: Mapping[str, Floats],
-    colours: Mapping[str, str],
-    axes: tuple[str, str],
-    places: Sequence[int] | None = None,
-) -> Figure:
-    """One line for each subject, the median of its seeds, with their range as a band.
-
-    Args:
-        name: of the figure, one word.
-        title: above it.
-        lines: by subject (seeds, places).
-        colours: of the subjects, by their name in the palette.
-        axes: titles of the horizontal and the vertical axis.
-        places: on the horizontal axis; 0, 1, 2 … if not given.
-    """
-    some = next(iter(lines.values()))
-    at = list(range(some.shape[1])) if places is None else list(places)
+def curves(told: Lines) -> Figure:
+    """One line for each subject, the median of its seeds, with their range as a band."""
+    lines, at = told.lines, told.at
     columns: Columns = {
         "x": at * len(lines),
         "what": [label for label in lines for _ in at],
@@ -86,17 +68,15 @@ def curves(
         "low": np.concatenate([values.min(axis=0) for values in lines.values()]).tolist(),
         "high": np.concatenate([values.max(axis=0) for values in lines.values()]).tolist(),
     }
-    drawn = np.concatenate([values.ravel() for values in lines.values()])
-    signed = bool((drawn < 0).any())  # gains and losses: no logarithm can show both
-    scale, ticks = ({"zero": False}, {"tickCount": 5}) if signed else error_axis(drawn, from_zero=False)
-    shades = {"domain": list(lines), "range": [PALETTE[colours[label]] for label in lines]}
+    scale, ticks = told.axis()
+    shades = {"domain": list(lines), "range": [PALETTE[told.colours[label]] for label in lines]}
     colour = alt.Color("what:N", scale=shades, legend={"symbolType": "stroke", "columns": 2})
     base = alt.Chart(data_of(columns)).encode(
-        x=alt.X("x:Q", title=axes[0], axis={"grid": False}, scale={"nice": False, "zero": False}), color=colour
+        x=alt.X("x:Q", title=told.axes[0], axis={"grid": False}, scale={"nice": False, "zero": False}), color=colour
     )
 
     def y(field: str) -> alt.Y:
-        return alt.Y(f"{field}:Q", title=axes[1], scale=scale, axis=ticks)
+        return alt.Y(f"{field}:Q", title=told.axes[1], scale=scale, axis=ticks)
 
     layers = [
         base.mark_area(opacity=0.16).encode(y=y("low"), y2="high"),
@@ -104,5 +84,5 @@ def curves(
     ]
     ends = "; ".join(f"{label} ends at {np.median(values[:, -1]):.3g}" for label, values in lines.items())
     chart = layered(layers, 320, (), WIDTH)
-    keys = tuple(Key(label, colours[label], False, True, "") for label in lines)
-    return Figure(name, title, f"{title}: {axes[1]} by {axes[0]}. {ends}.", chart, keys)
+    keys = tuple(Key(label, told.colours[label], False, True, "") for label in lines)
+    return Figure(told.name, told.title, f"{told.title}: {told.axes[1]} by {told.axes[0]}. {ends}.", chart, keys)

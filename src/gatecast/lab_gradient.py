@@ -13,24 +13,16 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gatecast.cell import Array, LayerWeights, lstm_backward, lstm_forward
-from gatecast.charts_parts import Figure
 from gatecast.lab_charts import curves, ranges
-from gatecast.lab_results import USUAL, Answer, LabResult, Question, Row, apart, checked_seeds, pick, readable, times
+from gatecast.lab_questions import GRADIENT, LAG, USUAL, checked_seeds
+from gatecast.lab_results import Answer, LabResult, Lines, Row, apart, pick, readable, times
 from gatecast.variants import Start, begin, orthogonal
 
 UNITS, BATCH, STEPS = 64, 8, 100
-LAGS = (10, 50, 99)
-LAG = 50  # the one that is asked for
+LAGS = (10, LAG, 99)
 WHOLE = 0.3  # a cell that passes back this much or more passes "all of it", give or take
 MEASURE = f"{LAG} steps back"
 
-QUESTION = Question(
-    "gradient",
-    "How much of the error comes back?",
-    f"Before any training: through which cell does more of an error get {LAG} steps back, an LSTM with the usual "
-    "forget bias of 1, or a plain RNN whose recurrent matrix is orthogonal?",
-    {"lstm": "the LSTM", "rnn": "the plain RNN", "same": "about the same through both"},
-)
 METHOD = (
     f"Untrained layers of {UNITS} units read {STEPS} steps of noise. Shown is how strongly the last output reacts to "
     "an input so many steps earlier, relative to the newest input. LSTMs and the orthogonal RNN start with Keras's "
@@ -136,10 +128,15 @@ def gradient(seeds: int = USUAL, predict: str | None = None) -> LabResult:
     Raises:
         SettingsError: too few seeds, or a prediction that is none of the choices.
     """
-    predicted = QUESTION.checked(predict)
+    predicted = GRADIENT.checked(predict)
     measured = gradients_by_lag(checked_seeds(seeds))
     rows = rows_of(measured)
-    return LabResult(QUESTION, rows, answer(rows), METHOD, seeds, figures(measured, rows), predicted)
+    drawn = by_lag(measured)
+    figures = (
+        curves(drawn),
+        ranges("at_lag", f"{LAG} steps back", [r for r in rows if r.measure == MEASURE], "passed back"),
+    )
+    return LabResult(GRADIENT, rows, answer(rows), METHOD, seeds, figures, predicted, lines=(drawn,))
 
 
 def rows_of(measured: Mapping[str, Array]) -> tuple[Row, ...]:
@@ -174,8 +171,8 @@ def answer(rows: Sequence[Row]) -> Answer:
     return Answer(choice, text)
 
 
-def figures(measured: Mapping[str, Array], rows: Sequence[Row]) -> tuple[Figure, ...]:
-    """The gradient by lag, and the ranges where it is asked for."""
+def by_lag(measured: Mapping[str, Array]) -> Lines:
+    """The gradient at each lag; what is next to nothing is drawn at the bottom."""
     colours = {
         RNN_ORTHOGONAL: "ink",
         RNN_UNIFORM: "muted",
@@ -183,12 +180,10 @@ def figures(measured: Mapping[str, Array], rows: Sequence[Row]) -> tuple[Figure,
         LSTM_1: "SeasonalNaive",
         LSTM_3: "LSTM",
     }
-    by_lag = curves(
+    return Lines(
         "by_lag",
         "How strongly the last output feels an older input",
         {name: np.maximum(values, 1e-12) for name, values in measured.items()},
         colours,
         ("steps back", "relative to the newest input"),
     )
-    at_lag = ranges("at_lag", f"{LAG} steps back", [row for row in rows if row.measure == MEASURE], "passed back")
-    return by_lag, at_lag

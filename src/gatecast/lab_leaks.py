@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from gatecast.drills import Effort, answer, learn, weights_of
 from gatecast.lab_charts import ranges
-from gatecast.lab_results import USUAL, Answer, LabResult, Question, Row, apart, checked_seeds, pick, readable
+from gatecast.lab_questions import LEAK, USUAL, checked_seeds
+from gatecast.lab_results import Answer, LabResult, Row, apart, pick, readable
 from gatecast.leakage import leakage_probe
 from gatecast.scaling import Floats
 from gatecast.variants import Start
@@ -33,18 +34,6 @@ PROBED = Effort(steps=CONTEXT, updates=20)  # a leak shows however little is lea
 SCORE = "RMSE ÷ that of the last value"
 HONEST = "honest"
 
-QUESTION = Question(
-    "leak",
-    "What a leak is worth",
-    "On a random walk, which leak makes the same network's score look best?",
-    {
-        "scaler": "mean and width taken from the whole series",
-        "smoothing": "inputs smoothed by a centred mean",
-        "shuffle": "windows shuffled before the split",
-        "gap": "gaps filled between both neighbours",
-        "none": "none makes a clear difference",
-    },
-)
 NAMES = {
     HONEST: HONEST,
     "scaler": "scaler of the whole series",
@@ -81,7 +70,7 @@ def leak(
     Raises:
         SettingsError: too few seeds, or a prediction that is none of the choices.
     """
-    predicted = QUESTION.checked(predict)
+    predicted = LEAK.checked(predict)
     effort = effort or EFFORT
     rows = measure(checked_seeds(seeds), effort, note)
     caught = probe(note)
@@ -93,7 +82,7 @@ def leak(
         "test windows, as its author would."
     )
     figures = (ranges("score", "The score each pipeline reports", rows, SCORE, (1.0, "the last value")),)
-    return LabResult(QUESTION, rows, answer_leak(rows), method, seeds, figures, predicted, (_said_of(caught),))
+    return LabResult(LEAK, rows, answer_leak(rows), method, seeds, figures, predicted, (_said_of(caught),))
 
 
 def walk(seed: int) -> Floats:

@@ -15,7 +15,8 @@ from collections.abc import Callable, Sequence
 from gatecast.charts_parts import Figure
 from gatecast.drills import TASKS, Effort, Learned, practise
 from gatecast.lab_charts import ranges
-from gatecast.lab_results import USUAL, Answer, LabResult, Question, Row, apart, checked_seeds, pick, readable, times
+from gatecast.lab_questions import ABLATE, KEPT, RECALL, RESET, USUAL, checked_seeds
+from gatecast.lab_results import Answer, LabResult, Row, apart, pick, readable, times
 from gatecast.variants import CELLS, Start
 
 Note = Callable[[str], None]
@@ -23,7 +24,7 @@ Note = Callable[[str], None]
 SOLVED = 0.1  # a network that leaves less of the targets' variance has learned the task
 LEAST = 1e-9  # of the variance, where ratios are taken
 LEFT = "left of the variance"
-MEMORY = Effort(steps=60, updates=400)
+MEMORY = Effort(steps=KEPT, updates=400)
 ABLATION = Effort(steps=40, updates=400)
 
 BIAS_0, BIAS_1, BIAS_3 = "LSTM, forget bias 0", "LSTM, forget bias 1", "LSTM, forget bias 3"
@@ -36,36 +37,6 @@ STARTS = {
     RNN: Start("rnn"),
 }
 
-RECALL = Question(
-    "recall",
-    "Who remembers?",
-    f"A network is shown one number and asked for it {MEMORY.steps - 1} steps later; in between nothing happens. "
-    "Which LSTMs learn that?",
-    {
-        "all": "all of them, whatever their start: gates learn what is needed",
-        "high": "those whose forget gate starts near 1, and the one that has none; not those of forget bias 0 and 1",
-        "no": "none that has a forget gate",
-        "other": "another pattern",
-    },
-)
-RESET = Question(
-    "reset",
-    "Who forgets?",
-    "Now the sum of the numbers since the last reset sign is asked for, at every step. How does the LSTM without a "
-    "forget gate do, beside the usual one with forget bias 1?",
-    {"worse": "worse", "same": "about as well", "better": "better"},
-)
-ABLATE = Question(
-    "ablate",
-    "Which part is needed?",
-    "Over six tasks: which gate does the LSTM miss most when it is taken away?",
-    {
-        "no_forget": "the forget gate",
-        "no_input": "the input gate",
-        "no_output": "the output gate",
-        "none": "none of them clearly",
-    },
-)
 PUBLISHED = (  # Hochreiter & Schmidhuber 1997, tables of experiments 4 and 6
     "In 1997, without a forget gate: adding with a length of 100 was learned after 74,000 sequences (1 of 2,560 "
     "answers wrong), of 500 after 209,000 (0), of 1,000 after 853,000 (1); temporal order with lengths of 100 "

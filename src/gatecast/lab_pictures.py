@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gatecast.charts_parts import Figure
 from gatecast.config import MEDIAN, NetworkConfig, TrainingConfig
 from gatecast.forecaster import LSTMForecaster
 from gatecast.lab_charts import curves
-from gatecast.lab_results import USUAL, Answer, LabResult, Question, Row, apart, checked_seeds, pick
+from gatecast.lab_questions import MODES, USUAL, checked_seeds
+from gatecast.lab_results import Answer, LabResult, Lines, Row, apart, pick
 from gatecast.metrics import rmse
 from gatecast.scaling import Floats
 from gatecast.sources import load
@@ -28,18 +28,6 @@ CHANGES_TOMORROW, CHANGES_TODAY = "of changes, with tomorrow's", "of changes, wi
 ERROR = "RMSE, points"
 DRAWN = 60  # days in the pictures
 HORIZON = 20
-
-QUESTION = Question(
-    "modes",
-    "How a picture flatters",
-    "Point by point, the forecast of the S&P 500 lies almost on the truth. When the forecast for tomorrow moves, whose "
-    "move does it go with?",
-    {
-        "today": "today's, which it has just seen",
-        "tomorrow": "tomorrow's, which it is to forecast",
-        "neither": "neither",
-    },
-)
 
 
 class Told(NamedTuple):
@@ -67,7 +55,7 @@ def modes(
     Raises:
         SettingsError: too few seeds, or a prediction that is none of the choices.
     """
-    predicted = QUESTION.checked(predict)
+    predicted = MODES.checked(predict)
     training = training or TrainingConfig(updates=150, horizon=HORIZON, scaling="running")
     told = tell(checked_seeds(seeds), training, note)
     rows = rows_of(told)
@@ -76,7 +64,9 @@ def modes(
         f"{len(told.last_O):,} origins in the rest. A correlation of changes compares the forecast's move from one day "
         "to the next with that of the value it is for (tomorrow's) and of the newest value seen (today's)."
     )
-    return LabResult(QUESTION, rows, answer(rows), method, seeds, figures(told), predicted)
+    drawn = pictures(told)
+    figures = tuple(curves(each) for each in drawn)
+    return LabResult(MODES, rows, answer(rows), method, seeds, figures, predicted, lines=drawn)
 
 
 def tell(seeds: int, training: TrainingConfig, note: Note | None = None) -> Told:
@@ -148,25 +138,25 @@ def answer(rows: Sequence[Row]) -> Answer:
     )
 
 
-def figures(told: Told) -> tuple[Figure, ...]:
+def pictures(told: Told) -> tuple[Lines, ...]:
     """The flattering picture, the same with the forecast a day earlier, and skill by step ahead."""
     truth, said = told.truth_OH[-DRAWN:, 0], told.said[0][-DRAWN:, 0]
     colours = {"truth": "ink", LSTM: "LSTM", LAST: "LastValue", "LSTM, drawn a day earlier": "LSTM"}
-    picture = curves(
+    picture = Lines(
         "picture",
         f"The last {DRAWN} days, point by point",
         {"truth": truth[None], LSTM: said[None], LAST: told.last_O[None, -DRAWN:]},
         colours,
         ("day", "close, points"),
     )
-    shifted = curves(
+    shifted = Lines(
         "shifted",
         "The same forecast, drawn one day earlier than it is for",
         {"truth": truth[None, :-1], "LSTM, drawn a day earlier": said[None, 1:]},
         colours,
         ("day", "close, points"),
     )
-    by_step = curves(
+    by_step = Lines(
         "skill",
         "How much less it errs than repeating today's value",
         {LSTM: skill(told), LAST: np.zeros((1, HORIZON))},

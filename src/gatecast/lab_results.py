@@ -8,17 +8,18 @@ four, the fewest that are taken.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from gatecast.charts_parts import Figure
-from gatecast.errors import SettingsError, nearest
+from gatecast.charts_parts import Figure, error_axis
+from gatecast.lab_questions import USUAL, Question, checked_seeds
+from gatecast.scaling import Floats
 from gatecast.wording import finite
 
-FEWEST, USUAL, MOST = 4, 5, 50  # seeds
+__all__ = ["USUAL", "Answer", "LabResult", "Lines", "Question", "Row", "checked_seeds"]
 
 
 class Row(NamedTuple):
@@ -52,34 +53,53 @@ class Row(NamedTuple):
         }
 
 
+class Lines(NamedTuple):
+    """A line for each subject, one value for each seed and place, and what stands at the axes."""
+
+    name: str  # of the chart, one word
+    title: str
+    lines: Mapping[str, Floats]  # by subject, (seeds, places)
+    colours: Mapping[str, str]  # of the subjects, by their name in the palette
+    axes: tuple[str, str]  # titles of the horizontal and the vertical axis
+    places: Sequence[int] | None = None  # on the horizontal axis; 0, 1, 2 … if not given
+
+    @property
+    def at(self) -> list[int]:
+        """Where on the horizontal axis the values stand."""
+        count = next(iter(self.lines.values())).shape[1]
+        return list(range(count)) if self.places is None else list(self.places)
+
+    def axis(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Scale and axis: straight where there are gains and losses, which no logarithm shows, else by their size."""
+        drawn = np.concatenate([values.ravel() for values in self.lines.values()])
+        return ({"zero": False}, {"tickCount": 5}) if (drawn < 0).any() else error_axis(drawn, from_zero=False)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For pages that draw by themselves: by subject the median of the seeds, the lowest and the highest."""
+        return {
+            "name": self.name,
+            "title": self.title,
+            "axes": list(self.axes),
+            "logarithmic": "type" in self.axis()[0],
+            "places": self.at,
+            "lines": [
+                {
+                    "what": what,
+                    "colour": self.colours[what],
+                    "median": np.median(values, axis=0).tolist(),
+                    "low": values.min(axis=0).tolist(),
+                    "high": values.max(axis=0).tolist(),
+                }
+                for what, values in self.lines.items()
+            ],
+        }
+
+
 class Answer(NamedTuple):
     """Which choice the numbers bear out, and what they say."""
 
     choice: str
     sentence: str
-
-
-class Question(NamedTuple):
-    """What is asked before anything runs; choices by the word that picks them."""
-
-    name: str
-    title: str
-    text: str
-    choices: Mapping[str, str]
-
-    def checked(self, predicted: str | None) -> str | None:
-        """Return the prediction.
-
-        Raises:
-            SettingsError: it is none of the choices.
-        """
-        if predicted is not None and predicted not in self.choices:
-            listed = "; ".join(f"{key} ({text})" for key, text in self.choices.items())
-            raise SettingsError(
-                f"lab {self.name}: the prediction {predicted!r} is none of the choices."
-                f"{nearest(predicted, self.choices)} They are: {listed}"
-            )
-        return predicted
 
 
 @dataclass(frozen=True)
@@ -94,6 +114,7 @@ class LabResult:
     figures: tuple[Figure, ...]
     predicted: str | None = None
     notes: tuple[str, ...] = ()  # what else is to be known, such as figures of others
+    lines: tuple[Lines, ...] = ()  # what the charts of lines are drawn from
 
     @property
     def sentence(self) -> str:
@@ -148,18 +169,8 @@ class LabResult:
                 {"name": each.name, "title": each.title, "alt": each.alt, "spec": each.chart.to_dict(validate=False)}
                 for each in self.figures
             ],
+            "lines": [each.as_dict() for each in self.lines],
         }
-
-
-def checked_seeds(seeds: int) -> int:
-    """Return the number of seeds.
-
-    Raises:
-        SettingsError: too few to tell two things apart, or very many.
-    """
-    if not FEWEST <= seeds <= MOST:
-        raise SettingsError(f"seeds is {seeds}; give {FEWEST} to {MOST}: with fewer, two equal cells look different")
-    return seeds
 
 
 def pick(rows: Iterable[Row], what: str, measure: str | None = None) -> Row:

@@ -61,6 +61,9 @@ class Limits:
     streams: int = 1_000
     uploads: int = 100  # the newest are kept
     models: int = 200
+    lab_queue: int = 4  # experiments of the lab that wait; one runs at a time
+    lab_seconds: float = 900.0
+    lab_runs: int = 20  # that are remembered
     listeners: int = 64  # open event streams
 
 

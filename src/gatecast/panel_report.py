@@ -51,7 +51,12 @@ def render_panel(outcome: PanelOutcome, drawn: Sequence[Figure], compiled: Compi
             "charts_of_series": single,
             "picked": picked_words(outcome),
             "trained": trained_lines(outcome),
-            "inside": inside_run(outcome.forecaster, outcome.source.panel),
+            "inside": inside_run(
+                outcome.forecaster,
+                outcome.source.panel,
+                plain=None if outcome.contrast is None else outcome.contrast.plain,
+                series=[outcome.backtest.panel.ids[picked.series] for picked in picked_series(outcome)],
+            ),
         },
         compiled,
     )

@@ -27,6 +27,7 @@ from numpy.typing import NDArray
 from gatecast.baselines import BASELINES
 from gatecast.budget import settled
 from gatecast.config import DIRECT_HORIZON, USUAL_HORIZON, RunConfig
+from gatecast.contrast import Contrast, contrast_of, error_rows, plain_settings, require_lstm, told_apart
 from gatecast.errors import DataError, SettingsError
 from gatecast.forecaster import LSTMForecaster
 from gatecast.frames import keep, until
@@ -143,6 +144,7 @@ class PanelOutcome:
     skill: tuple[SkillRow, ...]
     left_out: dict[str, str]  # what the verdict did not look at, and why
     seconds: dict[str, float]
+    contrast: Contrast | None = None  # with a plain RNN, if one was asked for
     files: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -213,6 +215,7 @@ class PanelOutcome:
                 "skill": [row._asdict() for row in self.skill],
                 "verdict": self.verdict.as_dict(),
                 "left_out": self.left_out,
+                "contrast": None if self.contrast is None else self.contrast.as_dict(),
                 "interrupted": self.interrupted,
                 "files": self.files,
             }
@@ -246,6 +249,7 @@ def run_panel(
         raise SettingsError(
             "verdict = 'full' asks for more than run_panel gathers by itself; hand over evidence.gather_panel"
         )
+    require_lstm(config)
     begin = time.perf_counter()
     panel = source.panel
     cut = cut_of(panel.lengths, config)
@@ -260,7 +264,9 @@ def run_panel(
         forecaster,
         [*(baseline() for baseline in BASELINES), ZeroShot(season_length=ran.data.season_length)],
     )
-    found = gather(PanelHalfway(config, panel, judged, cut, forecaster, progress, checkpoint))
+    now = PanelHalfway(config, panel, judged, cut, forecaster, progress, checkpoint)
+    contrast = beside_plain(now, backtest) if config.inside and not forecaster.fitted_.trained.interrupted else None
+    found = gather(now)
     backtest = replace(
         backtest, forecasts=backtest.forecasts | found.forecasts, seconds=backtest.seconds | found.seconds
     )
@@ -289,7 +295,20 @@ def run_panel(
             "predict": round(backtest.seconds[MODEL], 3),
             "total": round(time.perf_counter() - begin, 3),
         },
+        contrast=contrast,
     )
+
+
+def beside_plain(now: PanelHalfway, backtest: Backtest) -> Contrast:
+    """Train a plain RNN with the LSTM's settings, and put both beside each other on the same origins."""
+    config, kept = plain_settings(now.config, now.forecaster.model_.config), now.checkpoint
+    plain = train_panel(config, now.panel, now.cut, told_apart(now.progress), None if kept is None else kept / "plain")
+    said, scales = ask(now.judged, now.cut, plain), scales_of(backtest)
+    both = (float(mean_where_known(errors_of_series(each, MODEL) / scales, (0,))) for each in (backtest, said))
+    ahead = "one step" if now.cut.horizon == 1 else f"up to {now.cut.horizon} steps"
+    errors = error_rows("MASE", {f"{ahead} ahead": (next(both), next(both))})
+    longest = now.panel.ids[int(np.argmax(now.panel.lengths))]
+    return contrast_of(now.forecaster, plain, now.panel, errors, longest)
 
 
 def train_panel(

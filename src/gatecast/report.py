@@ -62,7 +62,17 @@ DARK = {  # the palette on a dark page
     "window": "#7d8794",
 }
 GRAMMAR = "6.4"  # of Vega-Lite, as Altair writes it
-INSIDE_SCRIPTS = ("inside_network.js", "inside_reading.js", "inside.js")  # arithmetic, bookkeeping, drawing
+INSIDE_SCRIPTS = (  # arithmetic and reading; then words, how things stand, drawing, and what listens
+    "inside_network.js",
+    "inside_reading.js",
+    "inside_words.js",
+    "inside_state.js",
+    "inside_drawing.js",
+    "inside_sums.js",
+    "inside_saying.js",
+    "inside_controls.js",
+    "inside.js",
+)
 SHARPNESS = 2  # pixels of a picture per unit of its chart
 
 Compiled = dict[str, dict[str, Any]]  # by chart, as Vega draws it
@@ -232,7 +242,12 @@ def render(outcome: Outcome, drawn: Sequence[Figure], compiled: Compiled, explai
             "free_run": free_run_rows(outcome),
             "unseen": unseen_rows(outcome),
             "explain": explain,
-            "inside": inside_run(outcome.forecaster, outcome.source.panel, unit=outcome.source.unit),
+            "inside": inside_run(
+                outcome.forecaster,
+                outcome.source.panel,
+                plain=None if outcome.contrast is None else outcome.contrast.plain,
+                unit=outcome.source.unit,
+            ),
         },
         compiled,
     )
@@ -247,6 +262,7 @@ def frame_of(outcome: Outcome | PanelOutcome) -> dict[str, Any]:
         "mended": outcome.source.mended,
         "verdict": (first, rest),
         "unlooked": outcome.unlooked,
+        "contrast": outcome.contrast,
         "settings": setting_rows(outcome.config),
         "version": outcome.model.card.get("versions", {}).get("gatecast", ""),
     }
@@ -264,19 +280,19 @@ def write_inside(  # noqa: PLR0913 (the choice of columns, as keywords)
     path: str | Path,
     model: Model | str | Path | None = None,
     *,
-    series: str | None = None,
+    series: Sequence[str] | str | None = None,
     season_length: tuple[int, ...] | None = None,
     time: str | None = None,
     target: str | None = None,
     series_id: str | None = None,
 ) -> None:
-    """Write a page that opens a network over one series: its gates and states, and what happens if they are changed.
+    """Write a page that opens a network over a series: its gates and states, and what happens if they are changed.
 
     Args:
         table: a frame, numbers, a panel, a named set, or the path of a file or folder.
         path: where to write the page; one self-contained HTML file.
         model: a trained model, or the file it was saved in; None takes the first network of the shipped ensemble.
-        series: the name of the series; None is the first.
+        series: the name of the series, or several, between which the page lets one choose; None is the first few.
         season_length: steps per season for the shipped network; None takes or finds them as a forecast does.
         time: the column of times; columns not named are found.
         target: the column to forecast.
@@ -307,7 +323,7 @@ def _rendered(template: str, words: dict[str, Any]) -> str:
         lstrip_blocks=True,
     )
     scripts = Markup("".join(map(_web, INSIDE_SCRIPTS)))
-    frame = {"inside": None, "inside_scripts": scripts, "light": PALETTE, "dark": DARK}
+    frame = {"inside": None, "contrast": None, "inside_scripts": scripts, "light": PALETTE, "dark": DARK}
     return environment.get_template(template).render(frame | words)
 
 

@@ -18,10 +18,12 @@ from numpy.typing import NDArray
 from gatecast.adaptive import adaptive_factors, follow, rescale
 from gatecast.baselines import BASELINES, SeriesForecaster
 from gatecast.budget import settled
-from gatecast.config import DIRECT_HORIZON, USUAL_HORIZON, DataConfig, RunConfig
+from gatecast.config import DIRECT_HORIZON, MEDIAN, USUAL_HORIZON, DataConfig, RunConfig
+from gatecast.contrast import Contrast, contrast_of, error_rows, plain_settings, require_lstm, told_apart
 from gatecast.errors import DataError, SettingsError
 from gatecast.forecaster import LSTMForecaster
 from gatecast.leakage import LeakageReport
+from gatecast.metrics import rmse
 from gatecast.modelfile import Model
 from gatecast.modes import Mode, Score, as_path, baseline_forecast, modes_of, scores
 from gatecast.opening import open_source
@@ -163,6 +165,7 @@ class Outcome:
     free_run: dict[str, dict[str, float]] | None
     unseen: list[dict[str, Any]]
     interrupted: bool
+    contrast: Contrast | None = None  # with a plain RNN, if one was asked for
     files: dict[str, str] = field(default_factory=dict)
 
     @property
@@ -218,6 +221,7 @@ class Outcome:
             "skill": finite([row._asdict() for row in self.skill]),
             "verdict": self.verdict.as_dict(),
             "left_out": self.left_out,
+            "contrast": None if self.contrast is None else self.contrast.as_dict(),
             "interrupted": self.interrupted,
             "files": self.files,
         }
@@ -244,6 +248,7 @@ def run(
     """
     if config.verdict == "full" and gather is quick:
         raise SettingsError("verdict = 'full' asks for more than run gathers by itself; hand over evidence.gather")
+    require_lstm(config)
     steps: Recipe = recipe or Standard()
     begin = time.perf_counter() - (steps.seconds if isinstance(steps, Standard) else 0.0)
     source, split = steps.load_and_split(config)
@@ -266,10 +271,12 @@ def run(
         "full_sequence": as_path(steps.predict_full_sequence(forecaster, panel, split, block)[None]),
     }
     predicted = time.perf_counter()
+    now = Halfway(config, steps, source, split, forecaster, progress, checkpoint)
+    contrast = beside_plain(now, modes, lstm) if config.inside and not forecaster.fitted_.trained.interrupted else None
     season = (config.data.season_length or (1,))[0]
     cheap = fit_baselines(values[: split.training], season)
     cheap.append(ZeroShotSeries(config.data.season_length or (1,)))
-    found = gather(Halfway(config, steps, source, split, forecaster, progress, checkpoint))
+    found = gather(now)
     baselines = [*cheap, *found.baselines]
     forecasts = {
         name: {"LSTM": lstm[name]} | {each.name: baseline_forecast(each, values, mode) for each in baselines}
@@ -303,6 +310,7 @@ def run(
         free_run=free_run(forecaster.model_, values[: split.validation], period, block) if period else None,
         unseen=score_unseen(forecaster.model_, cheap) if period else [],
         interrupted=forecaster.fitted_.trained.interrupted,
+        contrast=contrast,
     )
 
 
@@ -318,6 +326,25 @@ def train_kept(
     if checkpoint is not None:
         forecaster.checkpoint = checkpoint / f"seed-{config.training.seed}"
     return steps.train(forecaster, *cut, progress)
+
+
+def beside_plain(now: Halfway, modes: Mapping[str, Mode], lstm: Mapping[str, Floats]) -> Contrast:
+    """Train a plain RNN with the LSTM's settings, and put both beside each other on the same origins."""
+    near, far = modes["point_by_point"], modes["multi_sequence"]
+    config, kept = plain_settings(now.config, now.forecaster.model_.config), now.checkpoint
+    cut = now.source.panel, now.split
+    plain = train_kept(now.steps, config, cut, told_apart(now.progress), None if kept is None else kept / "plain")
+    said = {near.name: now.steps.predict_point_by_point(plain, *cut)}
+    said[far.name] = now.steps.predict_multi_sequence(plain, *cut, far.horizon)
+    names = {near.name: "one step ahead", far.name: f"up to {far.horizon} steps ahead"}
+    errors = {
+        words: (
+            rmse(modes[name].truth_OH, lstm[name][..., MEDIAN]),
+            rmse(modes[name].truth_OH, said[name][..., MEDIAN]),
+        )
+        for name, words in names.items()
+    }
+    return contrast_of(now.forecaster, plain, now.source.panel, error_rows("RMSE", errors))
 
 
 def judge_one_step(

@@ -12,9 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gatecast.errors import DataError
 from gatecast.frames import quantile_columns
 from gatecast.limits import Refusal
 from gatecast.modelfile import load_model, with_seasons
+from gatecast.rows import LARGEST
 from gatecast.stream import Stream
 from gatecast.uploads import new_id
 from gatecast.wording import finite
@@ -34,7 +36,17 @@ class Kept:
     guard: threading.Lock = field(default_factory=threading.Lock)
 
     def read(self, values: Sequence[float | None]) -> None:
-        """Read the next values; None is missing."""
+        """Read the next values, all of them or none; None is missing.
+
+        Raises:
+            DataError: a value is too large to be reckoned with.
+        """
+        for place, value in enumerate(values, start=1):
+            if value is not None and abs(value) > LARGEST:
+                raise DataError(
+                    f"value {place} of {len(values)} is {value:g}, and numbers are reckoned with up to {LARGEST:g}; "
+                    "send null if it is a mistake, or the series in other units"
+                )
         for value in values:
             self.stream.update(float("nan") if value is None else value)
             self.seen = self.seen or value is not None

@@ -156,7 +156,17 @@ class _Watched:
 def _telling(say: Say, watched: _Watched | None) -> Report:
     """A progress report that tells the server, not at every update."""
 
+    beside = False  # whether the plain RNN is trained by now, if one was asked for
+
     def report(step: Progress) -> None:
+        nonlocal beside
+        if step.plain:
+            if not beside:
+                say("stage", {"stage": "contrast"})
+            beside = True
+            if step.update == step.updates:
+                say("stage", {"stage": "judging"})
+            return
         if step.validation is not None or step.update % max(1, step.updates // TOLD) == 0:
             numbers = {"update": step.update, "updates": step.updates, "loss": step.loss, "validation": step.validation}
             say("progress", finite(numbers))

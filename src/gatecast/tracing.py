@@ -2,6 +2,7 @@
 
 The readable cell does the work, in float64: a gate can be pinned open or shut, and a unit muted, and the forecast
 that then comes is one call away.  The page Inside computes the same in the browser; tests hold it to this module.
+Networks of LSTM cells are traced, and plain RNNs for contrast: those have one state, ``h``, and no gate.
 
 Key: T step, D hidden unit, C input channel, H horizon step, Q quantile, N series (one).
 """
@@ -24,7 +25,10 @@ from gatecast.panel import Panel
 from gatecast.runtime import AGE, Weights, with_dtype
 from gatecast.scaling import CHANNELS, Covariates, Floats, Scaled, ask, scale_series
 from gatecast.supply import MemoryPlanes, read_planes
+from gatecast.variants import NUMPY
+from gatecast.variants import rnn as rnn_step
 
+TRACED = ("lstm", "rnn")  # cells that open up
 GATES = Gates._fields
 FOLLOWED = ("level", "slope", "season", "shock")
 CLEARLY = 0.3  # correlation from which a unit counts as following something
@@ -64,7 +68,7 @@ class Mute:
 class Units(NamedTuple):
     """What the units of one layer are like, measured over a trace; each is (D,)."""
 
-    half_life: Floats  # steps after which the forget gate has let half of the cell state go
+    half_life: Floats  # steps after which the forget gate has let half of the cell state go; NaN without such a gate
     level: Floats  # correlations, NaN where there is nothing to follow
     slope: Floats
     season: Floats
@@ -88,18 +92,21 @@ class Trace:
     since: int
     values: Floats  # the whole series in original units, (T,)
     scaled: Scaled  # the whole series as the network sees it, one row
-    layers: tuple[LayerTrace, ...]  # (1, T - since, D) each; gates are NaN before the first observed value
+    layers: tuple[LayerTrace, ...]  # (1, T - since, D) each; gates are NaN before the first value, and of a plain RNN
     head_TD: Floats  # what the head sees, (T - since, D)
 
     def gate(self, name: str, layer: int = 0) -> Floats:
         """Return a gate or state of a layer by name, (T - since, D): one of the four gates, ``h`` or ``c``.
 
         Raises:
-            SettingsError: there is no such gate.
+            SettingsError: there is no such gate; a plain RNN has ``h`` alone.
         """
-        fields = {"h": "h_BTD", "c": "c_BTD"} | {gate: gate for gate in GATES}
+        fields = {"h": "h_BTD"}
+        if self.model.weights.cell == "lstm":
+            fields |= {"c": "c_BTD"} | {gate: gate for gate in GATES}
         if name not in fields:
-            raise SettingsError(f"there is no gate {name!r}; {', '.join(fields)} are there.{nearest(name, fields)}")
+            there = f"{', '.join(fields)} {'are' if len(fields) > 1 else 'is'} there"
+            raise SettingsError(f"there is no gate {name!r}; {there}.{nearest(name, fields)}")
         return np.asarray(getattr(self.layers[layer], fields[name])[0])
 
     def forecast(self, horizon: int, origin: int | None = None) -> Floats:
@@ -134,14 +141,13 @@ class Trace:
         Level, slope and season are correlations of the cell state with, at each step, the mean of the newest season
         (without a season: the smoothed value), the smoothed change a step, and what is usual at this phase of the
         first season.  Shock is the correlation of the size of the cell state's change with that of the surprise: how
-        far the value is from what its phase is usually like or, without a season, from the value before.
+        far the value is from what its phase is usually like or, without a season, from the value before.  Of a plain
+        RNN its one state is taken for the cell state; it has no half-life, since nothing is carried on as it is.
         """
-        c_TD = self.gate("c", layer)
-        forget_TD = self.gate("forget", layer)
-        read_T = np.asarray(np.isfinite(forget_TD).all(1))
-        with np.errstate(divide="ignore"):
-            rate_D = np.log(forget_TD[read_T]).mean(0) if read_T.any() else np.zeros(c_TD.shape[1])
-            half_life = np.where(rate_D < 0, np.log(0.5) / rate_D, NEVER)
+        gated = self.model.weights.cell == "lstm"
+        c_TD = self.gate("c" if gated else "h", layer)
+        read_T = np.asarray(self.scaled.inputs_BTC[0, self.since :, AGE] > 0)
+        half_life = _half_life(self.gate("forget", layer)[read_T]) if gated else np.full(c_TD.shape[1], np.nan)
         moved_TD = np.abs(np.diff(c_TD, axis=0, prepend=np.nan))
         followed = self._followed()
         level, slope, season = (correlations(c_TD, followed[name], read_T) for name in FOLLOWED[:3])
@@ -160,6 +166,12 @@ class Trace:
         return {name: table[0, self.since :] for name, table in shown.items()} | {
             "shock": np.abs(inputs_TC[:, CHANNELS.index(surprise)])
         }
+
+
+def _half_life(forget_TD: Floats) -> Floats:
+    with np.errstate(divide="ignore"):
+        rate_D = np.log(forget_TD).mean(0) if len(forget_TD) else np.zeros(forget_TD.shape[1])
+        return np.asarray(np.where(rate_D < 0, np.log(0.5) / rate_D, NEVER))
 
 
 def correlations(x_TD: Floats, y_T: Floats, use_T: NDArray[np.bool_]) -> Floats:
@@ -194,9 +206,9 @@ def trace(
         since: the first step that is traced; pins and mutes act from there, the steps before are read as they are.
 
     Raises:
-        SettingsError: a gate, unit or layer is not there, there is nothing to trace, or the cells are no LSTM's.
+        SettingsError: a gate, unit or layer is not there, there is nothing to trace, or the cells are not to be opened.
     """
-    require_lstm(model)
+    require_traced(model)
     series_T = np.asarray(values, np.float64)
     if series_T.ndim != 1 or not 0 <= since < len(series_T):
         raise SettingsError(
@@ -204,28 +216,30 @@ def trace(
         )
     weights = with_dtype(model.weights, np.float64)
     held = _held(weights, pins, mutes)
+    walk = _layer if weights.cell == "lstm" else _plain_layer
     scaled = scale_series(series_T[None], model.scaling, more)
-    _, states = runtime.read(weights, scaled.inputs_BTC[:, :since])
+    states = runtime.read(weights, scaled.inputs_BTC[:, :since])[1] if since else runtime.start(weights, 1)
     inputs_BTC = scaled.inputs_BTC[:, since:].astype(np.float64)
     below_BTD: Floats = inputs_BTC
     layers = []
     begun_T = inputs_BTC[0, :, AGE] > 0
     for place, (layer, state) in enumerate(zip(weights.layers, states, strict=True)):
-        traced = _layer(below_BTD, layer, state, held[place], begun_T)
+        traced = walk(below_BTD, layer, state, held[place], begun_T)
         below_BTD = np.asarray(traced.h_BTD if place == 0 else below_BTD + traced.h_BTD, np.float64)
         layers.append(traced)
     return Trace(model, since, series_T, scaled, tuple(layers), below_BTD[0])
 
 
-def require_lstm(model: Model) -> None:
+def require_traced(model: Model) -> None:
     """Refuse a network of other cells: it has other gates.
 
     Raises:
-        SettingsError: the model's cells are no LSTM's.
+        SettingsError: the model's cells are neither an LSTM's nor a plain RNN's.
     """
-    if model.weights.cell != "lstm":
+    if model.weights.cell not in TRACED:
         raise SettingsError(
-            f"the network's cell is {model.weights.cell}, and only an LSTM opens up; train one with cell = 'lstm'"
+            f"the network's cell is {model.weights.cell}, and only an LSTM opens up, and for contrast a plain RNN; "
+            "train one with cell = 'lstm' or 'rnn'"
         )
 
 
@@ -272,6 +286,8 @@ def _held(weights: Weights, pins: Sequence[Pin], mutes: Sequence[Mute]) -> list[
         strange = [unit for unit in asked.units or () if not 0 <= unit < units]
         if strange:
             raise SettingsError(f"unit {strange[0]} is not there; a layer of this network has units 0 to {units - 1}")
+    if pins and weights.cell != "lstm":
+        raise SettingsError(f"the {pins[0].gate} gate is pinned, and a plain RNN has no gates; units can be muted")
     for pin in pins:
         if pin.gate not in GATES:
             raise SettingsError(
@@ -303,3 +319,18 @@ def _layer(x_BTC: Floats, weights: LayerWeights, state: State, held: _Held, begu
         state = State(held.heard_D * gates.output * np.tanh(c_BD), c_BD)
         rows.append((*state, *gates))
     return LayerTrace(*(np.stack(column, axis=1) for column in zip(*rows, strict=True)))
+
+
+def _plain_layer(
+    x_BTC: Floats, weights: LayerWeights, state: State, held: _Held, begun_T: NDArray[np.bool_]
+) -> LayerTrace:
+    """Walk one layer of a plain RNN: its one state stands as ``h`` and as ``c``, and there are no gates."""
+    rows = []
+    for t, begun in enumerate(begun_T):
+        if begun:
+            h_BD = held.heard_D * rnn_step(x_BTC[:, t] @ weights.input_CK + weights.bias_K, state, weights, NUMPY).h_BD
+            state = State(h_BD, h_BD)
+        rows.append(state.h_BD)
+    h_BTD = np.stack(rows, axis=1)
+    none = np.full_like(h_BTD, np.nan)
+    return LayerTrace(h_BTD, h_BTD, none, none, none, none)

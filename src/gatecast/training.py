@@ -49,6 +49,7 @@ class Progress(NamedTuple):
     validation: float | None
     weights: Mapping[str, Array] | None = None
     scaling: Scaling | None = None
+    plain: bool = False  # of the plain RNN that is trained for contrast
 
 
 class Trained(NamedTuple):

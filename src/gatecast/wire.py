@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
 from gatecast.constants import LEVELS
+from gatecast.lab_questions import FEWEST, USUAL
 
 Level = Annotated[int, Field(json_schema_extra={"enum": sorted(LEVELS)}, description="interval level in percent")]
 Number = Annotated[float, Field(allow_inf_nan=False)]
@@ -117,6 +118,15 @@ class Train(Check):
     updates: int | None = Field(default=None, ge=0, le=10_000, description="weight updates")
     learning_rate: float | None = Field(default=None, gt=0, le=1, description="peak of the one-cycle schedule")
     seed: int | None = Field(default=None, ge=0, le=2**31, description="same seed, same weights")
+    inside: bool | None = Field(default=None, description="train a plain RNN too, for contrast on the tab Inside")
+
+
+class Lab(_Body):
+    """Ask for an experiment of the lab to be measured."""
+
+    name: Name = Field(description="of the experiment, see GET /v1/lab")
+    predict: Name | None = Field(default=None, description="one of its choices, said before it is measured")
+    seeds: int = Field(default=USUAL, ge=FEWEST, le=20, description="how many; with fewer than 4 equal things differ")
 
 
 class NewStream(_Body):
@@ -190,10 +200,36 @@ class State(BaseModel):
     id: Id
     name: str = Field(description="of its data")
     state: Literal["queued", "running", "done", "failed", "cancelled"]
-    stage: Literal["waiting", "reading", "training", "judging", "writing", "finished"]
+    stage: Literal["waiting", "reading", "training", "contrast", "judging", "writing", "finished"]
     created: str = Field(description="UTC, ISO 8601")
     update: int = Field(description="training updates made")
     updates: int = Field(description="training updates planned, 0 before that is known")
     sentence: str = Field(description="the verdict, once there is one")
     files: list[str] = Field(description="what can be fetched under /v1/models/ID/files/")
+    error: Wrong | None = Field(description="why it failed")
+
+
+class Experiment(BaseModel):
+    """What the lab offers."""
+
+    name: str
+    title: str
+    question: str
+    choices: list[dict[str, str]] = Field(description="key and text")
+    seeds: int = Field(description="as many as usual")
+    seconds: int = Field(description="about how long it then takes, on one free processor")
+
+
+class LabRun(BaseModel):
+    """An experiment that is, or was, measured."""
+
+    id: Id
+    name: str
+    predicted: str | None
+    seeds: int
+    seconds: int = Field(description="about how long it takes, on one free processor")
+    state: Literal["queued", "running", "done", "failed", "cancelled"]
+    stage: Literal["waiting", "measuring", "writing", "finished"]
+    created: str = Field(description="UTC, ISO 8601")
+    result: dict[str, Any] | None = Field(description="once it is done: what gatecast lab NAME --json prints")
     error: Wrong | None = Field(description="why it failed")

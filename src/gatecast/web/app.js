@@ -1,8 +1,9 @@
 // The page of gatecast serve.  It asks the server and shows what comes back; nothing is forecast here.
 
+import {answered, ask, byId, complain, trying} from "/web/asking.js";
 import {chart, element, number} from "/web/chart.js";
+import {showLab} from "/web/lab.js";
 
-const byId = id => document.getElementById(id);
 const HISTORY = 200;  // values that are drawn before a forecast
 const LABELS = {LSTM: "LSTM", ZeroShot: "Zero-shot", LastValue: "Last value", Drift: "Drift", SeasonalNaive: "Seasonal naive", AR: "AR"};
 const DASHES = {LastValue: "7 4", Drift: "2 3", SeasonalNaive: "9 3 2 3", AR: "4 2", ZeroShot: "11 3"};
@@ -13,38 +14,6 @@ const MODES = {
   full_sequence: ["Full sequence", "One run over the whole test part on the network's own output."],
 };
 const state = {data: null, name: "", table: {}, preview: null, ahead: null, model: null, charts: null, trained: null, mode: "ahead", events: null, asked: 0};
-
-// ------------------------------------------------------------------------------------------------ asking the server
-
-async function ask(path, body, method) {
-  const how = {method: method || (body === undefined ? "GET" : "POST"), headers: {}};
-  if (body !== undefined) { how.headers["Content-Type"] = "application/json"; how.body = JSON.stringify(body); }
-  return answered(await fetch(path, how));
-}
-
-async function answered(response) {
-  if (response.status === 204) return null;
-  const answer = await response.json().catch(() => null);
-  if (!response.ok) {
-    const wait = response.headers.get("Retry-After"), error = answer && answer.error;
-    throw new Error(error ? error.message + (wait ? ` (try again in ${wait} s)` : "") : `the server answered ${response.status}`);
-  }
-  return answer;
-}
-
-function complain(error) {
-  byId("wrong").textContent = error ? error.message : "";
-  byId("wrong").hidden = !error;
-  if (error) byId("wrong").scrollIntoView({block: "nearest"});
-}
-
-// Do something; what goes wrong is said at the top of the page.
-function trying(act) {
-  return async (...given) => {
-    complain(null);
-    try { await act(...given); } catch (error) { complain(error); }
-  };
-}
 
 // ------------------------------------------------------------------------------------------------------- the data
 
@@ -219,6 +188,7 @@ function chooseMode(event) {
 async function train() {
   const body = {...table()}, whole = id => byId(id).valueAsNumber;
   for (const id of ["updates", "units", "seed"]) if (whole(id) >= 0) body[id] = whole(id);
+  if (byId("plain").checked) body.inside = true;
   const longest = Math.max(1, Math.floor(state.preview.steps / 10) - 1);
   body.horizon = Math.max(1, Math.min(whole("horizon") || 1, longest));
   const job = await ask("/v1/models", body);
@@ -249,7 +219,7 @@ function watch(id) {
   const say = words => { byId("training-state").textContent = words; };
   say("Waiting for a free place …");
   const heard = (kind, act) => events.addEventListener(kind, event => act(JSON.parse(event.data)));
-  heard("stage", ({stage}) => say({reading: "Reading the data …", training: "Training …", judging: "Judging against the baselines …", writing: "Writing the report …"}[stage] || stage));
+  heard("stage", ({stage}) => say({reading: "Reading the data …", training: "Training …", contrast: "Training a plain RNN for contrast …", judging: "Judging against the baselines …", writing: "Writing the report …"}[stage] || stage));
   heard("progress", step => {
     Object.assign(byId("progress"), {max: step.updates, value: step.update});
     losses.training.push([step.update, step.loss]);
@@ -374,13 +344,6 @@ function showInside(id) {
   }
 }
 
-async function showLabs() {
-  const labs = await ask("/v1/lab");
-  const items = labs.map(lab => element("li", {}, element("p", {}, element("strong", {}, lab.name)), element("p", {class: "note"}, lab.about),
-    element("p", {}, element("code", {}, `gatecast lab ${lab.name}`))));
-  byId("labs").replaceChildren(...(items.length ? items : [element("li", {class: "note"}, "This installation has no experiments.")]));
-}
-
 async function go() {
   const [place, id] = location.hash.slice(1).split("/"), known = ["forecast", "inside", "lab"].includes(place) ? place : "forecast";
   for (const each of ["forecast", "inside", "lab"]) byId(`${each}-place`).hidden = each !== known;
@@ -389,7 +352,7 @@ async function go() {
   }
   document.title = {forecast: "gatecast", inside: "Inside · gatecast", lab: "Lab · gatecast"}[known];
   if (known === "inside") { await listModels(); showInside(id); }
-  if (known === "lab") await showLabs();
+  if (known === "lab") await showLab(id || "");
 }
 
 // --------------------------------------------------------------------------------------------------------- beginning

@@ -37,6 +37,14 @@ function ticks(low, high, count) {
   return found;
 }
 
+// Powers of ten within a range, at most about `count` of them.
+function powers(low, high, count) {
+  const first = Math.ceil(Math.log10(low)), last = Math.floor(Math.log10(high)), found = [];
+  const apart = Math.max(1, Math.ceil((last - first + 1) / count));
+  for (let power = first; power <= last; power += apart) found.push(10 ** power);
+  return found;
+}
+
 // Pieces of a path: it is lifted where a value is missing, and where a forecast begins anew.
 function path(values, x, y, begins) {
   let text = "", down = false;
@@ -71,7 +79,8 @@ function area(low, high, x, y, begins) {
      lines             {name, values, colour, dash, width, always}: a switch for each that is not always there
      bands             {of, name, low, high}: belongs to a line and is shown with it
      begins            places at which forecasts begin anew
-     mark              {at, words}: a line upwards, such as the last value known */
+     mark              {at, words}: a line upwards, such as the last value known
+     logarithmic       whether what is drawn, all of it above 0, differs by orders of magnitude */
 export function chart(figure, spec) {
   const hidden = figure.hiddenLines || (figure.hiddenLines = new Set());
   const keys = element("ul", {class: "keys"}), place = element("div"), begins = new Set(spec.begins || []);
@@ -107,13 +116,15 @@ export function chart(figure, spec) {
       for (const value of values) if (value != null && Number.isFinite(value)) { low = Math.min(low, value); high = Math.max(high, value); }
     }
     if (!(low <= high)) { low = 0; high = 1; }
+    const bent = Boolean(spec.logarithmic) && low > 0, size = bent ? Math.log10 : value => value;
+    if (bent) { low = 10 ** (Math.log10(low) - .1); high = 10 ** (Math.log10(high) + .1); }
     const room = (high - low) * .04 || Math.abs(high) * .1 || 1;
-    low -= room; high += room;
-    const marks = ticks(low, high, height / 60), texts = marks.map(value => number(Math.abs(value) < (high - low) * 1e-9 ? 0 : value));
+    if (!bent) { low -= room; high += room; }
+    const marks = bent ? powers(low, high, height / 40) : ticks(low, high, height / 60), texts = marks.map(value => number(Math.abs(value) < (high - low) * 1e-9 ? 0 : value));
     const left = 12 + 7.2 * Math.max(2, ...texts.map(text => text.length)), right = 12;
     const count = spec.steps.length;
     const x = place_ => left + (count > 1 ? place_ / (count - 1) : .5) * (width - left - right);
-    const y = value => top + (high - value) / (high - low) * (height - top - bottom);
+    const y = value => top + (size(high) - size(value)) / (size(high) - size(low)) * (height - top - bottom);
     const parts = [];
     marks.forEach((value, index) => parts.push(
       drawn("line", {x1: left, x2: width - right, y1: y(value), y2: y(value), stroke: "var(--grid)"}),

@@ -152,10 +152,15 @@ const GateNetwork = (() => {
     }
     return out;
   }
+  function plain(x, state, layer, held) {  // the plain RNN: everything that is carried is computed anew
+    const z = times(state.h, layer.hidden_DK, times(x, layer.input_CK, layer.bias_K));
+    return {h: z.map((zd, d) => held && held.muted[d] ? 0 : Math.tanh(zd)), c: state.c};
+  }
   function stack(x, states, layers, held) {  // all layers at one step: what each did, and what the head sees
     let below = x;
     const did = layers.map((layer, place) => {
-      const out = cell(below, states[place], layer, held && held[place]);
+      const step = layer.bias_K.length === states[place].h.length ? plain : cell;
+      const out = step(below, states[place], layer, held && held[place]);
       below = place === 0 ? out.h : below.map((b, d) => b + out.h[d]);
       return out;
     });
