@@ -22,8 +22,7 @@ const GateNetwork = (() => {
   class Mean {  // smoothed at a rate, corrected for its start
     constructor(rate) { this.rate = rate; this.keep = 1; this.sum = 0; this.value = 0; }
     absorb(x) {
-      this.keep *= 1 - this.rate;
-      this.sum += this.rate * (x - this.sum);
+      [this.keep, this.sum] = [this.keep * (1 - this.rate), this.sum + this.rate * (x - this.sum)];
       this.value = this.sum / (1 - this.keep);
     }
   }
@@ -43,7 +42,7 @@ const GateNetwork = (() => {
       this.middle = known.reduce((sum, x) => sum + x, 0) / known.length;
       const away = value - this.middle, usual = this.usually(at);
       this.usual[at].absorb(away);
-      [this.change, this.usualLast] = [value - before, this.usual[at].value];
+      Object.assign(this, {change: value - before, usualLast: this.usual[at].value});
       return [this.change, away - usual];
     }
   }
@@ -80,22 +79,19 @@ const GateNetwork = (() => {
       while (seasonal.length < 2) seasonal.push([NaN, NaN]);
       const surprises = seasonal.map(p => p[1]), changes = [value - this.before, ...seasonal.map(p => p[0])];
       [this.before, this.gap] = [value, started && !there ? this.gap + 1 : 0];
-      if (seen(changes[0])) {
-        this.rise.absorb(changes[0]);
-        for (const mean of [this.short, this.fast, this.slow]) mean.absorb(Math.abs(changes[0]));
-      }
-      if (seen(changes[1])) {
-        this.hasSeason = true; this.seasonRise.absorb(changes[1]); this.long.absorb(Math.abs(changes[1]));
-      }
-      if (seen(changes[2])) this.far.absorb(Math.abs(changes[2]));
+      if (seen(changes[0])) this.rise.absorb(changes[0]);
+      if (seen(changes[0])) for (const mean of [this.short, this.fast, this.slow]) mean.absorb(Math.abs(changes[0]));
+      if (seen(changes[1])) { this.hasSeason = true; this.seasonRise.absorb(changes[1]); }
+      const sizes = changes.map(Math.abs);
+      [this.long, this.far].forEach((mean, place) => seen(sizes[place + 1]) && mean.absorb(sizes[place + 1]));
       if (there) {
-        this.last = value; this.age += 1;
-        this.smooth.absorb(value); this.size.absorb(Math.abs(value));
+        this.last = value; this.age += 1; this.smooth.absorb(value); this.size.absorb(Math.abs(value));
         if (!fixed) this.level = this.seasons[0].middle;
       }
       const followed = this.hasSeason ? this.long.value : this.short.value, far = this.far.keep < 1 && scaling.nearest;
       if (!fixed) this.scale = Math.max(far ? Math.min(followed, this.far.value) : followed, c.FLOOR * this.size.value);
-      const {level, scale, lengths} = this, units = fixed ? [scaling.change, ...scaling.season_changes, 1] : [scale, scale, scale];
+      const {level, scale, lengths} = this;
+      const units = fixed ? [scaling.change, ...scaling.season_changes, 1] : [scale, scale, scale];
       const rough = fixed || !there ? [0, 0, 0] :
         [logRatio(this.fast.value, scale), logRatio(this.slow.value, scale), logRatio(scale, this.size.value)];
       return Float32Array.from([
@@ -195,8 +191,7 @@ const GateNetwork = (() => {
   function forecast(scaler, h, head, horizon, knownAhead, factors) {  // of the next steps, in original units
     const c = scaler.c, made = [];
     for (let k = 1; k <= horizon; k++) {
-      const said = answer(head, h, scaler.ask(k, knownAhead(k)), k, c).said;
-      made.push(said.map(x => scaler.level + scaler.scale * x));
+      made.push(answer(head, h, scaler.ask(k, knownAhead(k)), k, c).said.map(x => scaler.level + scaler.scale * x));
     }
     return widen(made, factors);
   }

@@ -6,6 +6,8 @@ const InsideSums = (() => {
   const NAMED = [
     "the level", "the newest value", "the newest value of this phase", "… of the second season's phase",
     "the smoothed value", "what is usual for this phase", "… for the second season's", "the trend",
+    "the newest value, moved as its phases usually move", "… as those of the second season do",
+    "the newest value, moved as one season ago", "… as one second season ago",
   ];
   const plain = parts => parts.map(part => (typeof part === "string" ? document.createTextNode(part) : part));
 
