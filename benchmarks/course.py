@@ -35,7 +35,7 @@ from torch import Tensor, nn
 
 from gatecast import predictor
 from gatecast.baselines import LastValue
-from gatecast.config import MEDIAN, USUAL_HORIZON, DataConfig, RunConfig, TrainingConfig
+from gatecast.config import MEDIAN, QUANTILES, USUAL_HORIZON, DataConfig, RunConfig, TrainingConfig
 from gatecast.forecaster import LSTMForecaster
 from gatecast.metrics import crps, rmse
 from gatecast.run import Standard, complete
@@ -354,6 +354,7 @@ def update_operations(weights: Weights, config: TrainingConfig) -> dict[str, int
     of_input = [2 * steps * layer.input_CK.size for layer in weights.layers]
     head = weights.head
     once = 2 * asked * (head.question_FE.size + head.path_DJ.shape[1])  # what is asked needs no gradient
+    once += 2 * asked * len(QUANTILES) ** 2  # nor does what makes quantiles of centre and steps outward
     twice = 2 * origins * (head.state_DE.size + head.path_DJ.size) + 2 * asked * (
         head.middle_ED.size + head.out_DO.size
     )

@@ -214,7 +214,7 @@ def test_the_arithmetic_of_the_page_fits_two_hundred_lines():
 def test_without_a_model_the_page_opens_the_shipped_network():
     name, told = inside_table(series(missing=0.0, begin=0), season_length=(7,))
     assert name.startswith("the shipped network, member 1 of 2")
-    assert json.loads(told)["networks"][0]["scaling"] == {"kind": "running", "seasons": [7]}
+    assert json.loads(told)["networks"][0]["scaling"] == {"kind": "running", "seasons": [7], "nearest": True}
     with pytest.raises(SettingsError, match="no series 'x'"):
         one_series(panel_from_arrays(series()), "x")
 

@@ -130,11 +130,15 @@ def _few(series: int, origins: int) -> Iterator[slice]:
 
 
 def _overlap(origins_SO: Indices, step: int) -> Floats:
-    """How many neighbouring origins' forecasts share steps, (S,): they count as one."""
-    if origins_SO.shape[1] < 2:
-        return np.ones(len(origins_SO))
-    spacing_S = np.median(np.diff(origins_SO, axis=1), axis=1)
-    return np.asarray(np.maximum(step / np.maximum(spacing_S, 1.0), 1.0))
+    """How many neighbouring origins' forecasts share steps, (S,): they count as one.
+
+    Where a series has fewer origins than others, what fills its row stands at one step and is no origin.
+    """
+    apart_SD = np.diff(origins_SO, axis=1)
+    some_S = (apart_SD > 0).any(axis=1)
+    spacing_S = np.ones(len(origins_SO))
+    spacing_S[some_S] = np.nanmedian(np.where(apart_SD > 0, apart_SD, np.nan)[some_S], axis=1)
+    return np.asarray(np.where(some_S, np.maximum(step / spacing_S, 1.0), 1.0))
 
 
 class _Logs(NamedTuple):

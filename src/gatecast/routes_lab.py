@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import FastAPI, Header
-from fastapi.responses import HTMLResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, Response, StreamingResponse
 
 from gatecast import wire
 from gatecast.lab_runs import catalogue
@@ -48,7 +48,9 @@ def add_lab(app: FastAPI, house: House) -> None:
         await asyncio.to_thread(runs.state, identity)
         return stream_of(house, runs.follow, identity, last_event_id)
 
-    @app.get("/v1/lab/{identity}/page", response_class=HTMLResponse, responses=some(404, 409, 422))
+    as_page: dict[int | str, dict[str, Any]] = {200: {"content": {"text/html": {"schema": {"type": "string"}}}}}
+
+    @app.get("/v1/lab/{identity}/page", response_class=Response, responses=as_page | some(404, 409, 422))
     async def experiment_page(identity: wire.Id, download: bool = False) -> HTMLResponse:
         """The page of an experiment that is done: one file that works offline."""
         page, state = await asyncio.to_thread(runs.page, identity), await asyncio.to_thread(runs.state, identity)
