@@ -271,7 +271,7 @@ def test_the_forget_gate_dips_where_a_series_is_reset():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("scaling", ["running", "fixed"])
+@pytest.mark.parametrize("scaling", ["running", "auto"])
 def test_the_forget_gate_dips_where_a_series_is_reset_whatever_the_seed(scaling):
     found, by_lot = zip(*(dips(seed, scaling) for seed in range(5)), strict=True)
     assert np.median(found) >= 0.9
