@@ -81,4 +81,4 @@ def _add_operations(app: FastAPI, house: House) -> None:
     @app.get("/metrics", responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}})
     async def metrics() -> Response:
         """Counts and times for Prometheus."""
-        return Response(generate_latest(house.meters.registry), media_type="text/plain; version=0.0.4")
+        return Response(generate_latest(house.meters.collected), media_type="text/plain; version=0.0.4")

@@ -18,19 +18,20 @@ class Meters:
     """What is counted for Prometheus."""
 
     def __init__(self, pools: Mapping[str, Pool], trainings: Queue, streams: Streams) -> None:
-        self.registry = CollectorRegistry()
+        self.collected = CollectorRegistry()
+        apart = "", "", "", self.collected  # no namespace, subsystem or unit; counted here, not for the whole process
         labels = ("method", "route", "status")
-        self.requests = Counter("gatecast_requests", "Requests answered.", labels, registry=self.registry)
-        self.seconds = Histogram("gatecast_request_seconds", "How long.", ("route",), registry=self.registry)
-        waiting = Gauge("gatecast_pending", "Tasks that wait or are worked on.", ("pool",), registry=self.registry)
+        self.requests = Counter("gatecast_requests", "Requests answered.", labels, *apart)
+        self.seconds = Histogram("gatecast_request_seconds", "How long.", ("route",), *apart)
+        waiting = Gauge("gatecast_pending", "Tasks that wait or are worked on.", ("pool",), *apart)
         for name, pool in pools.items():
             waiting.labels(name).set_function(lambda pool=pool: pool.pending)  # type: ignore[misc]
-        states = Gauge("gatecast_trainings", "Trainings by state.", ("state",), registry=self.registry)
+        states = Gauge("gatecast_trainings", "Trainings by state.", ("state",), *apart)
         for state in trainings.counts():
             states.labels(state).set_function(lambda state=state: trainings.counts()[state])  # type: ignore[misc]
-        kept = Gauge("gatecast_streams", "Streams that are kept.", registry=self.registry)
+        kept = Gauge("gatecast_streams", "Streams that are kept.", (), *apart)
         kept.set_function(lambda: len(streams))
-        gone = Gauge("gatecast_streams_evicted", "Streams that had to make room.", registry=self.registry)
+        gone = Gauge("gatecast_streams_evicted", "Streams that had to make room.", (), *apart)
         gone.set_function(lambda: streams.evicted)
 
 
