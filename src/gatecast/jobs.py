@@ -157,16 +157,11 @@ class Jobs:
 
     def _state(self, job: Job) -> dict[str, Any]:
         return {
-            "id": job.id,
-            "name": job.name,
-            "state": job.state,
-            "stage": job.stage,
-            "created": job.created,
+            **job.told,
             "update": job.update,
             "updates": job.updates,
             "sentence": job.sentence,
             "files": self._files(job.id) if job.state == "done" else [],
-            "error": job.error,
         }
 
     def _kept(self, identity: str) -> dict[str, Any]:

@@ -75,16 +75,8 @@ class LabRuns:
         """
         job = self._job(identity)
         with self.queue.guard:
-            return {
-                "id": job.id,
-                "name": job.name,
-                **self._asked[job.id],
-                "state": job.state,
-                "stage": job.stage,
-                "created": job.created,
-                "result": job.result["result"] if job.state == "done" else None,
-                "error": job.error,
-            }
+            result = job.result["result"] if job.state == "done" else None
+            return {**job.told, **self._asked[job.id], "result": result}
 
     def page(self, identity: str) -> str:
         """Return the page of an experiment that is done, as ``gatecast lab NAME --out`` writes it.

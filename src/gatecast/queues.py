@@ -43,6 +43,11 @@ class Job:
     stopping: bool = False
     listeners: list[Callable[[], None]] = field(default_factory=list)
 
+    @property
+    def told(self) -> dict[str, Any]:
+        """What every answer says of it."""
+        return {name: getattr(self, name) for name in ("id", "name", "state", "stage", "created", "error")}
+
 
 class Queue:
     """Jobs of one kind.
