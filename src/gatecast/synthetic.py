@@ -75,7 +75,7 @@ class Parts:
     spiky: float = 0.5  # weight of single phases against smooth waves, in the mean
     drifting: float = 0.6  # of the seasons that change their shape
     multiplicative: float = 0.55
-    swelling: float = 0.3  # of the seasons of CALM steps or more: their size comes and goes over weeks
+    swelling: float = 0.3  # of each of two slow waves in the size of seasons of CALM steps or more
     uneven: float = 0.3  # of those of days within a week: each day has a size of its own
     coloured: float = 0.4  # noise that remembers
     lasting: float = 0.5  # of it, where a season has CALM steps or more: it remembers for days, not for steps
@@ -176,6 +176,7 @@ def _paths(kind: Kind, count: int, rng: Random, parts: Parts) -> tuple[Floats, N
 
 
 def _lasting(kind: Kind) -> int:
+    """Steps in which a series of this kind changes as much as it is meant to: all of them, if they are not too many."""
     return min(kind.longest, LASTING)
 
 
