@@ -42,6 +42,7 @@ from gatecast.forecaster import LSTMForecaster
 from gatecast.frequency import parse_frequency
 from gatecast.metrics import mase, seasonal_scale, wql
 from gatecast.panel import Panel
+from gatecast.points import point_for
 from gatecast.predictor import forecast_panel
 from gatecast.zeroshot import ZeroShot
 
@@ -157,7 +158,8 @@ class Score(NamedTuple):
     mase: float
     wql: float
     smape: float  # percent, 0 to 200
-    mape: float  # percent
+    mape: float  # percent, of the median
+    mape_of_its_point: float  # percent, of gatecast.point_for(…, "mape")
     left_out: int  # series without a MASE: they never change from season to season, or are too short to tell
     steps: int  # series times horizon: the weight of smape and mape in an average over tasks
 
@@ -188,10 +190,17 @@ def score(task: Task, series: Sequence[Series], quantiles_SHQ: Floats) -> Score:
         float(np.nanmean(each_S)),
         wql(truth_SH, quantiles_SHQ),
         float(200 * np.divide(error_SH, both_SH, out=np.zeros_like(both_SH), where=both_SH > 0).mean()),
-        float(100 * (error_SH[size_SH > 0] / size_SH[size_SH > 0]).mean()),
+        _mape(truth_SH, median_SH),
+        _mape(truth_SH, point_for(quantiles_SHQ, "mape")),
         int(np.isnan(each_S).sum()),
         truth_SH.size,
     )
+
+
+def _mape(truth_SH: Floats, points_SH: Floats) -> float:
+    """Mean absolute error in percent of the truth, where that is not 0."""
+    size_SH = np.abs(truth_SH)
+    return float(100 * (np.abs(truth_SH - points_SH)[size_SH > 0] / size_SH[size_SH > 0]).mean())
 
 
 def reference(task: Task, test: bool = False, decimals: int | None = None) -> Score:
@@ -222,7 +231,7 @@ def summary(scores: Mapping[str, Score], references: Mapping[str, Score]) -> dic
             )
             for measure in ("mase", "wql")
         }
-    for collection, measure in (("M3", "smape"), ("Tourism", "mape")):
+    for collection, measure in (("M3", "smape"), ("Tourism", "mape"), ("Tourism", "mape_of_its_point")):
         names = [name for name, task in TASKS.items() if task.collection == collection]
         if all(name in scores for name in names):
             weights = [scores[name].steps for name in names]

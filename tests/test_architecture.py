@@ -86,6 +86,7 @@ LADDER = [
         "classical",
         "queues",
         "adapters",
+        "points",
         "cards",
         "predictor",
         "mending_of_rows",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from gatecast.leakage import leakage_probe
     from gatecast.mending import mend
     from gatecast.modelfile import Model, load_model
+    from gatecast.points import point_for
     from gatecast.report import write_inside
     from gatecast.sources import load
     from gatecast.stream import Stream
@@ -53,6 +54,7 @@ _HOMES = {
     "load_model": "modelfile",
     "mend": "mending",
     "open_stream": "streams",
+    "point_for": "points",
     "resume_stream": "streams",
     "split_steps": "windows",
     "tune": "tuning",
@@ -85,6 +87,7 @@ __all__ = [
     "load_model",
     "mend",
     "open_stream",
+    "point_for",
     "resume_stream",
     "split_steps",
     "trace",
