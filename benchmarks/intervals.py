@@ -31,7 +31,7 @@ from gatecast.coverage import Coverage, judge_coverage
 from gatecast.forecaster import LSTMForecaster
 from gatecast.modelfile import Model
 from gatecast.panel import Panel, panel_from_arrays
-from gatecast.sources import DATASETS, Scaling, load
+from gatecast.sources import DATASETS, Scaling, Start, load
 from gatecast.windows import split_steps
 
 Floats = NDArray[np.float64]
@@ -64,6 +64,7 @@ class Series(NamedTuple):
     panel: Panel
     season_length: tuple[int, ...] = (1,)
     scaling: Scaling = "auto"
+    start: Start = "auto"
 
 
 # ====================================================================================================================
@@ -75,7 +76,7 @@ def fit(series: Series, test: float, seed: int, updates: int | None) -> tuple[Mo
     """A default fit as ``gatecast run`` makes it, and the first step of the test part."""
     split = split_steps(int(series.panel.lengths[0]), test)
     horizon = min(USUAL_HORIZON, split.total - split.validation)
-    training = TrainingConfig(scaling=series.scaling, horizon=horizon, seed=seed, updates=updates)
+    training = TrainingConfig(scaling=series.scaling, start=series.start, horizon=horizon, seed=seed, updates=updates)
     forecaster = LSTMForecaster(training=training, season_length=series.season_length)
     forecaster.fit_panel(series.panel.head(split.validation), split.validation - split.training)
     return forecaster.model_, split.validation

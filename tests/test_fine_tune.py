@@ -6,7 +6,7 @@ import pytest
 import torch
 
 import gatecast
-from gatecast.config import MEDIAN, NetworkConfig, TrainingConfig
+from gatecast.config import MEDIAN, DataConfig, NetworkConfig, RunConfig, TrainingConfig
 from gatecast.covariates import Widths
 from gatecast.errors import DataError, SettingsError
 from gatecast.fitting import GENTLE, TUNING
@@ -14,8 +14,10 @@ from gatecast.forecaster import LSTMForecaster
 from gatecast.metrics import pinball
 from gatecast.modelfile import Model, save_model
 from gatecast.network import Network, export, restore
+from gatecast.opening import open_source
 from gatecast.panel import panel_from_arrays, panel_from_frame
 from gatecast.predictor import forecast_panel, predict_many
+from gatecast.run import complete
 from gatecast.runtime import weights_from_arrays, weights_to_arrays
 from gatecast.scaling import Running
 from gatecast.supply import Given, Part
@@ -290,11 +292,33 @@ def test_one_with_a_shape_or_a_fixed_scale_of_its_own_begins_with_nothing(networ
     assert "start" not in made.card
 
 
-def test_a_single_series_begins_with_nothing_unless_asked():
+def test_a_single_series_begins_with_the_shipped_weights_unless_it_is_a_wave_that_a_moment_learns_better():
+    steps = np.arange(1500.0)
+    noise = np.random.default_rng(2).normal(size=1500)
+    uneven = 50 + noise.cumsum()
+    found = {}
+    for name, values in {"wave": np.sin(steps * np.pi / 50), "walk": uneven}.items():
+        made = LSTMForecaster(training=TrainingConfig(updates=400, horizon=10), season_length=(1,)).fit({"y": values})
+        found[name] = (made.model_.config.training.start, made.model_.config.training.scaling)
+    assert found == {"wave": ("nothing", "fixed"), "walk": ("shipped", "running")}
+
+
+def test_where_a_single_series_begins_can_be_asked():
     panel = panel_from_frame(table(series=1))
-    for asked, found in (("auto", "nothing"), ("shipped", "shipped")):
+    for asked in ("nothing", "shipped"):
         made = LSTMForecaster(training=few(start=asked), season_length=(7,)).fit(panel).model_
-        assert made.config.training.start == found
+        assert made.config.training.start == asked
+
+
+def test_a_look_inside_and_the_sets_of_the_course_begin_with_nothing(tmp_path):
+    steps = np.arange(160.0)
+    own = tmp_path / "own.csv"
+    own.write_text("y\n" + "\n".join(f"{value:.3f}" for value in 5 + np.sin(steps) + 0.1 * steps) + "\n")
+    begun = {}
+    for name, inside in ((str(own), False), (str(own), True), ("sp500", False)):
+        config = RunConfig(data=DataConfig(source=name), inside=inside)
+        begun[name == str(own), inside] = complete(config, open_source(config.data), 5).training.start
+    assert begun == {(True, False): "auto", (True, True): "nothing", (False, False): "nothing"}
 
 
 def test_columns_beside_the_target_begin_with_nothing_and_refuse_the_shipped_weights():

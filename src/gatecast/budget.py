@@ -107,15 +107,25 @@ def now() -> float:
     return time.perf_counter()
 
 
+def begin_now() -> float:
+    """The beginning of a budget, for ``fit_within``."""
+    return now()
+
+
 def fit_within(
-    fit: Fit[F], config: TrainingConfig, usual: int, report: Report | None = None, ledger: Ledger | None = None
+    fit: Fit[F],
+    config: TrainingConfig,
+    how: tuple[int, float],
+    report: Report | None = None,
+    ledger: Ledger | None = None,
 ) -> tuple[Model, F, str | None]:
     """Fit within the budget of the settings, or as far as their ``stop``; without either, just fit.
 
     Args:
         fit: the whole fit, from the settings of a training, what it reports to, and whether checkpoints are kept.
         config: the settings.
-        usual: about how many updates the data ask for, where the settings do not say.
+        how: about how many updates the data ask for, where the settings do not say; and the beginning of the budget,
+            see ``begin_now``.
         report: called after every update; not of the rehearsal.
         ledger: what was planned before, and where the plan is written; None plans anew and writes nothing.
 
@@ -127,7 +137,7 @@ def fit_within(
             return *fit(config, report, True), None
         watch = Watch(report, stop=config.stop)
         return *_as_planned(*fit(config, watch, True), watch), None
-    begin, budget = now(), config.budget
+    (usual, begin), budget = how, config.budget
     plain = config.model_copy(update={"budget": None})
     wanted = usual if config.updates is None else config.updates
     planned, rehearsed = None if ledger is None else ledger.planned, None

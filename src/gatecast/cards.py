@@ -88,7 +88,7 @@ def require_same_series(card: Mapping[str, Any], panel: Panel) -> None:
         SettingsError: what is other, as far as the model's card can tell.
     """
     data = card.get("data", {})
-    instead = "fine_tune adapts a model to other series, and fit starts from nothing"
+    instead = "fine_tune adapts a model to other series, and fit begins anew"
     if not {"last", "fingerprint", "series"} <= data.keys():
         raise SettingsError(f"continue_fit: the model does not say which series it has learned from; {instead}")
     if data["series"] != len(panel):

@@ -105,9 +105,9 @@ class TrainingConfig(_Settings):
     )
     start: Literal["auto", "nothing", "shipped"] = Field(
         default="auto",
-        description="what the network knows before it learns: nothing, or what the shipped weights know; auto: a panel "
-        "without columns beside the target, and no shape asked for, starts from the shipped weights (the seed says "
-        "from which)",
+        description="what the network knows before it learns: nothing, or what the shipped weights know (the seed says "
+        "from which); auto: the shipped weights, but nothing where there are columns beside the target, a shape of the "
+        "network or a fixed scaling is asked for, or a single series is far better learned from nothing",
     )
     context: int = Field(default=128, ge=2, description="number of past steps a training window shows")
     horizon: int = Field(default=50, ge=1, le=DIRECT_HORIZON, description="steps ahead the head is trained for")

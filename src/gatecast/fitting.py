@@ -1,6 +1,6 @@
 """From series to a model: a network is trained, from nothing or from another model's, and its intervals are checked.
 
-``fit_model`` starts from nothing, or for a panel from the shipped weights, and may choose the scaling.
+``fit_model`` starts from the shipped weights or from nothing, see ``settle``, and may choose the scaling.
 ``continue_model`` goes on from a model, with more updates on the series it learned from.  ``tune_model`` goes on from a
 model too: few updates at a low learning rate adapt what it knows to new series.  ``refit_model`` goes on with the same
 series, which have grown, as a backtest does.
@@ -39,6 +39,7 @@ from gatecast.zeroshot import shipped
 Report = Callable[[Progress], None]
 
 CLEARLY = 0.9  # share of the running scaling's validation loss below which the fixed one is chosen
+FAR = 2 / 3  # share of the shipped weights' validation loss below which a short training from nothing is preferred
 RACE = 8  # when the scaling is to be chosen, each is given an eighth of the updates first
 LEAST_UPDATES = 100  # when a panel is trained again from nothing
 GENTLE = 1e-3  # peak of the learning rate when a network that has learned already goes on
@@ -110,6 +111,11 @@ class _Plan(NamedTuple):
         """The series, cut as this plan reads them."""
         return Supply(series.planes, validation, self.config.context + self.config.horizon, max(self.seasons))
 
+    def shortened(self, supply: Supply) -> _Plan:
+        """The same from nothing, with as few updates as show whether a scaling serves."""
+        updates = self.config.updates if self.config.updates is not None else updates_for(supply.steps)
+        return self._replace(config=self.config.model_copy(update={"updates": updates // RACE}), start=None)
+
     def kept_in(self, folder: Path | None, series: Series, kind: str) -> _Plan:
         """This plan with a checkpoint in a folder, which then belongs to this plan on these series."""
         if folder is None:
@@ -129,24 +135,33 @@ class _Plan(NamedTuple):
 
 
 def fit_model(series: Series, wishes: Wishes, progress: Report | None = None) -> tuple[Model, Fitted]:
-    """Train a network: from nothing, or for a panel from the shipped weights where they serve, see ``TrainingConfig``.
+    """Train a network: from the shipped weights where they serve, else from nothing, see ``settle``.
 
     Raises:
         SettingsError: the shipped weights are asked for, and cannot serve.
         DataError: no series is long enough to train on.
     """
-    if _starts_from_shipped(series, wishes):
-        begun = (wishes.training or TrainingConfig()).model_copy(update={"start": "shipped"})
-        known = shipped()
-        return tune_model(known[begun.seed % len(known)], series, wishes._replace(training=begun), progress)
+    wishes = settle(series, wishes)
+    if wishes.training is not None and wishes.training.start == "shipped":
+        return tune_model(_shipped_for(wishes.training), series, wishes, progress)
+    plan, supply = _from_nothing(series, wishes)
+    plan = plan.kept_in(wishes.checkpoint, series, "fit")
+    scaling, race = _choose_scaling(supply, plan)
+    return _learned(series, supply, (plan, scaling, race), progress)
+
+
+def _from_nothing(series: Series, wishes: Wishes) -> tuple[_Plan, Supply]:
+    """How a network is found that knows nothing yet, and what it learns from.
+
+    Raises:
+        DataError: no series is long enough to train on.
+    """
     shape, config = wishes.network or NetworkConfig(), wishes.training or TrainingConfig()
     config = config.model_copy(update={"horizon": series.reachable(config.horizon), "start": "nothing"})
     plan = _Plan(shape, config, series.seasons(wishes.season_length), config.horizon)
     supply = plan.supply(series, series.validation)
     _require_enough(series, supply)
-    plan = plan.kept_in(wishes.checkpoint, series, "fit")
-    scaling, race = _choose_scaling(supply, plan)
-    return _learned(series, supply, (plan, scaling, race), progress)
+    return plan, supply
 
 
 def continue_model(
@@ -200,6 +215,20 @@ def _go_on(
 ) -> tuple[Model, Fitted]:
     """Train from a model's weights; the rate and the number of updates are low where none are set on purpose."""
     wishes, scaling = how
+    plan, supply = _from_weights(kind, start, series, how)
+    plan = plan._replace(back=DRAWN_BACK if kind == "fine_tune" else 0.0).kept_in(wishes.checkpoint, series, kind)
+    model, fitted = _learned(series, supply, (plan, scaling, {}), progress)
+    return replace(model, card={**model.card, "start": dict(start.card)}), fitted
+
+
+def _from_weights(kind: str, start: Model, series: Series, how: tuple[Wishes, Scaling]) -> tuple[_Plan, Supply]:
+    """How a network goes on that has learned before, and what it learns from now.
+
+    Raises:
+        SettingsError: a network of another shape is asked for.
+        DataError: no series is long enough to train on.
+    """
+    wishes, scaling = how
     shape = _shape_of(start, wishes.network, kind)
     usual = {"learning_rate": GENTLE, "updates": TUNING, "horizon": start.direct_horizon}
     plainly = TrainingConfig().context
@@ -212,9 +241,7 @@ def _go_on(
     if config.batch is None:  # longer windows, fewer of them
         fewer = max(4, batch_for(supply) * plainly // max(plainly, config.context))
         plan = plan._replace(config=config.model_copy(update={"batch": fewer}))
-    plan = plan._replace(back=DRAWN_BACK if kind == "fine_tune" else 0.0).kept_in(wishes.checkpoint, series, kind)
-    model, fitted = _learned(series, supply, (plan, scaling, {}), progress)
-    return replace(model, card={**model.card, "start": dict(start.card)}), fitted
+    return plan, supply
 
 
 def ledger_of(series: Series, wishes: Wishes) -> Ledger | None:
@@ -237,35 +264,67 @@ def ledger_of(series: Series, wishes: Wishes) -> Ledger | None:
 
 
 def usual_updates(series: Series, wishes: Wishes) -> int:
-    """How many updates a fit makes where the settings do not say: fewer where it starts from the shipped weights.
+    """How many updates a fit makes where the settings do not say: fewer where it starts from the shipped weights."""
+    shipped_start = wishes.training is not None and wishes.training.start == "shipped"
+    return TUNING if shipped_start else updates_for(int(series.planes.lengths.sum()))
+
+
+def settle(series: Series, wishes: Wishes) -> Wishes:
+    """The same wishes, which say where the fit begins: with nothing, or with the shipped weights.
+
+    Where nothing was said, it is the shipped weights if they can serve: no columns beside the target, no fixed scaling,
+    no other shape of the network.  For a single series a network is first trained for a moment from nothing, with a
+    fixed scale: if that one is far better on the validation part than the shipped weights as they are, as it is on a
+    wave without noise, the fit starts from nothing.
 
     Raises:
         SettingsError: the shipped weights are asked for, and cannot serve.
-    """
-    return TUNING if _starts_from_shipped(series, wishes) else updates_for(int(series.planes.lengths.sum()))
-
-
-def _starts_from_shipped(series: Series, wishes: Wishes) -> bool:
-    """Whether a fit goes on from the shipped weights.
-
-    Raises:
-        SettingsError: it is asked to, and the table has columns that they do not read, or the scaling is to be fixed.
+        DataError: no series is long enough to train on.
     """
     asked = wishes.training or TrainingConfig()
+    columns = series.about.columns
     if asked.start == "shipped" and asked.scaling == "fixed":
         raise SettingsError(
             "start = 'shipped' and scaling = 'fixed': the shipped weights know a running level and scale alone; "
             "leave one of the two out"
         )
-    if asked.start == "shipped" and series.about.columns:
-        names = ", ".join(column.name for column in series.about.columns)
+    if asked.start == "shipped" and columns:
+        names = ", ".join(column.name for column in columns)
         raise SettingsError(
             f"start = 'shipped': the shipped weights read the target alone, and the table is given with {names}; leave "
             "these out, or start from nothing"
         )
-    shaped = wishes.network is not None and wishes.network.model_fields_set & {"units", "layers", "forget_bias", "cell"}
-    serves = len(series.planes.lengths) > 1 and not series.about.columns and asked.scaling != "fixed" and not shaped
-    return asked.start == "shipped" or (asked.start == "auto" and serves)
+    start = asked.start
+    if start == "auto":
+        shaped = wishes.network is not None and wishes.network.model_fields_set & {
+            "units",
+            "layers",
+            "forget_bias",
+            "cell",
+        }
+        serves = not columns and asked.scaling != "fixed" and not shaped
+        start = "shipped" if serves and not _better_from_nothing(series, wishes) else "nothing"
+    return wishes._replace(training=asked.model_copy(update={"start": start}))
+
+
+def _better_from_nothing(series: Series, wishes: Wishes) -> bool:
+    """Whether a short training from nothing with a fixed scale is far better than the shipped weights, untrained."""
+    asked = wishes.training or TrainingConfig()
+    if len(series.planes.lengths) > 1 or asked.scaling == "running":
+        return False
+    plan, supply = _from_nothing(series, wishes)
+    tried = _trained(supply, _fixed_for(supply, plan), plan.shortened(supply), "trial-fixed")
+    known = _shipped_for(asked)
+    wishes = wishes._replace(training=asked.model_copy(update={"updates": 0}))
+    scaling = with_seasons(known, series.seasons(wishes.season_length)).scaling
+    plan, supply = _from_weights("fine_tune", known, series, (wishes, scaling))
+    return tried.validation < FAR * _trained(supply, scaling, plan, "trial-shipped").validation
+
+
+def _shipped_for(config: TrainingConfig) -> Model:
+    """The shipped network that a seed starts from."""
+    known = shipped()
+    return known[config.seed % len(known)]
 
 
 def refit_model(start: Model, fitted: Fitted, series: Series, new: int) -> tuple[Model, Fitted]:
@@ -395,21 +454,24 @@ def _choose_scaling(supply: Supply, plan: _Plan) -> tuple[Scaling, dict[str, flo
     config, seasons = plan.config, plan.seasons
     if config.scaling == "running" or (config.scaling == "auto" and supply.series > 1):
         return Running(seasons), {}  # one level and scale cannot serve many series
-    part = supply.pool(np.random.default_rng(config.seed))
-    fixed = fixed_from(part.values_ST[:, : part.training], seasons)
+    fixed = _fixed_for(supply, plan)
     if config.scaling == "fixed":
         return fixed, {}
     offered: dict[str, Scaling] = {"running": Running(seasons), "fixed": fixed}
-    updates = config.updates if config.updates is not None else updates_for(supply.steps)
-    short = config.model_copy(update={"updates": updates // RACE})
     race = {}
     for kind, scaling in offered.items():
-        trained = _trained(supply, scaling, plan._replace(config=short, start=None), f"trial-{kind}")
+        trained = _trained(supply, scaling, plan.shortened(supply), f"trial-{kind}")
         race[kind] = trained.validation
         if trained.interrupted:
             break
     clearly = race.get("fixed", np.inf) < CLEARLY * race["running"]
     return offered["fixed" if clearly else "running"], race
+
+
+def _fixed_for(supply: Supply, plan: _Plan) -> Scaling:
+    """A level and a scale that stay, from the training part."""
+    part = supply.pool(np.random.default_rng(plan.config.seed))
+    return fixed_from(part.values_ST[:, : part.training], plan.seasons)
 
 
 def _trained_again(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatecast import predictor
-from gatecast.budget import fit_within
+from gatecast.budget import begin_now, fit_within
 from gatecast.cards import About, card_of, data_of, learn_columns, require_same_series
 from gatecast.checkpoint import mark_done
 from gatecast.config import NetworkConfig, TrainingConfig
@@ -28,6 +28,7 @@ from gatecast.fitting import (
     fit_model,
     ledger_of,
     refit_model,
+    settle,
     tune_model,
     usual_updates,
 )
@@ -133,7 +134,7 @@ class LSTMForecaster(Estimator):
         """Adapt the model that was fitted or loaded to a table's series; without one, the first shipped network.
 
         The network keeps its shape and what it has learned, and goes on learning, gently and not for long; ``fit``
-        starts from nothing.  The table has the columns that the model reads and no others: for a shipped network the
+        begins anew.  The table has the columns that the model reads and no others: for a shipped network the
         target alone.  The seasons are those of the table, found in the numbers where its times are plain ones.
 
         Args:
@@ -157,7 +158,8 @@ class LSTMForecaster(Estimator):
         if wishes.season_length is None and panel.frequency.unit == "numbers":
             wishes = wishes._replace(season_length=(found_season(panel, validation),))
         series = _series(panel, columns, validation)
-        made = _within(lambda asked, report: tune_model(start, series, asked, report), series, wishes, TUNING)
+        how = TUNING, begin_now()
+        made = _within(lambda asked, report: tune_model(start, series, asked, report), series, wishes, how)
         return self._take(made, panel, table)
 
     def continue_fit(
@@ -173,7 +175,7 @@ class LSTMForecaster(Estimator):
     ) -> Self:
         """Go on with the model that was fitted or loaded: more updates on its series, which may have grown.
 
-        ``fit`` starts from nothing, and ``fine_tune`` adapts to other series.  Network, scaling and seasons stay; the
+        ``fit`` begins anew, and ``fine_tune`` adapts to other series.  Network, scaling and seasons stay; the
         learning rate and the number of updates are those of tuning where none are set on purpose.  The weights are
         those that do best on the validation part, the last steps of the series as they are now; those that it begins
         with are among them.  Up to the last time that the model has learned from, the table must hold the same values.
@@ -197,8 +199,8 @@ class LSTMForecaster(Estimator):
         require_same_series(start.card, panel)
         columns = columns_to_tune(start, panel, "continue_fit")
         series = _series(panel, columns, self._validation_steps(panel.lengths))
-        wishes = self._wishes()
-        made = _within(lambda asked, report: continue_model(start, series, asked, report), series, wishes, TUNING)
+        wishes, how = self._wishes(), (TUNING, begin_now())
+        made = _within(lambda asked, report: continue_model(start, series, asked, report), series, wishes, how)
         return self._take(made, panel, table)
 
     def fit_folder(  # noqa: PLR0913 (the choice of columns, as keywords)
@@ -262,7 +264,7 @@ class LSTMForecaster(Estimator):
         """Go on with the series fitted before, which have grown: a few gentle updates from the weights that are there.
 
         What was decided then stays (scaling, shape, encodings of columns), nothing older is forgotten, and the
-        intervals of a single series are checked anew.  ``fit_panel`` starts from nothing.
+        intervals of a single series are checked anew.  ``fit_panel`` begins anew.
 
         Args:
             panel: all the series as they are now, in the columns of the fit before.
@@ -293,9 +295,10 @@ class LSTMForecaster(Estimator):
         Raises:
             DataError: no series is long enough to train on.
         """
-        series, wishes = Series(planes, about, validation_steps), self._wishes()
-        usual = usual_updates(series, wishes)
-        self._keep(*_within(lambda asked, report: fit_model(series, asked, report), series, wishes, usual, progress))
+        begin, series = begin_now(), Series(planes, about, validation_steps)
+        wishes = settle(series, self._wishes())
+        how = usual_updates(series, wishes), begin
+        self._keep(*_within(lambda asked, report: fit_model(series, asked, report), series, wishes, how, progress))
         return self
 
     def predict(self, horizon: int, level: Sequence[int] = (), future: Any = None) -> Any:
@@ -495,16 +498,19 @@ def _within(
     make: Callable[[Wishes, Report | None], tuple[Model, Fitted]],
     series: Series,
     wishes: Wishes,
-    usual: int,
+    how: tuple[int, float],
     progress: Report | None = None,
 ) -> tuple[Model, Fitted, str | None]:
-    """What ``make`` makes within the time budget of the wishes, and what came of the budget in words."""
+    """What ``make`` makes within the time budget of the wishes, and what came of the budget in words.
+
+    ``how`` is the number of updates that the data ask for, and the time at which the budget begins.
+    """
 
     def fit(training: TrainingConfig, report: Report | None, kept: bool) -> tuple[Model, Fitted]:
         return make(wishes._replace(training=training, checkpoint=wishes.checkpoint if kept else None), report)
 
     model, fitted, words = fit_within(
-        fit, wishes.training or TrainingConfig(), usual, progress, ledger_of(series, wishes)
+        fit, wishes.training or TrainingConfig(), how, progress, ledger_of(series, wishes)
     )
     if wishes.checkpoint is not None and model.config.training.stop is not None and not fitted.trained.interrupted:
         mark_done(wishes.checkpoint)

@@ -430,6 +430,8 @@ def complete(config: RunConfig, source: Source, horizon: int) -> RunConfig:
     training = config.training
     if training.scaling == "auto":
         training = training.model_copy(update={"scaling": source.scaling})
+    if training.start == "auto":  # a look inside is at what the series itself has taught, beside a plain RNN
+        training = training.model_copy(update={"start": "nothing" if config.inside else source.start})
     training = training.model_copy(update={"horizon": min(horizon, DIRECT_HORIZON)})
     data = config.data
     if data.season_length is None:

@@ -32,6 +32,7 @@ __all__ += ["load", "read_table", "said_of", "sine", "source_of"]
 
 Floats = npt.NDArray[np.float64]
 Scaling = Literal["auto", "running", "fixed"]
+Start = Literal["auto", "nothing", "shipped"]
 
 SINE_STEPS = 5001
 SINE_PERIOD = 100.0
@@ -43,7 +44,9 @@ class Source:
     """A table to forecast and what is known about it.
 
     ``unit`` is what the values are measured in; ``period`` is the samples per cycle of a pure wave, else None;
-    ``mended`` says what was mended, because it was asked for.
+    ``start`` is what a network that learns the set should begin with: nothing, for those that the course and its
+    stories are about, so that all it knows of them it has learned from them; ``mended`` says what was mended, because
+    it was asked for.
     """
 
     name: str
@@ -54,6 +57,7 @@ class Source:
     season_length: tuple[int, ...]
     scaling: Scaling
     period: float | None = None
+    start: Start = "auto"
     mended: tuple[str, ...] = ()
 
 
@@ -70,6 +74,7 @@ class Dataset:
     season_length: tuple[int, ...]
     scaling: Scaling = "auto"
     period: float | None = None
+    start: Start = "auto"
 
 
 def load(  # noqa: PLR0913 (the choice of columns, as keywords)
@@ -167,9 +172,8 @@ def source_of(found: Found, asked: Columns, frequency: Frequency | str | None = 
         panel = panel_of(found.table, asked, frequency)
     if named is not None:
         unit = named.unit if asked.target == named.target else panel.names.y
-        return Source(
-            found.name, named.title, named.about, unit, panel, named.season_length, named.scaling, named.period
-        )
+        known = (named.season_length, named.scaling, named.period, named.start)
+        return Source(found.name, named.title, named.about, unit, panel, *known)
     series = f"{len(panel)} series, " if len(panel) > 1 else ""
     place = found.shown if found.shown == found.name else Path(found.shown).name
     about = f"{place}: {series}{len(panel.values):,} steps, {panel.frequency.name}."
@@ -279,6 +283,7 @@ DATASETS: dict[str, Dataset] = {
         season_length=(1,),
         scaling="fixed",
         period=SINE_PERIOD,
+        start="nothing",
     ),
     "sp500": Dataset(
         title="S&P 500, daily close",
@@ -290,6 +295,7 @@ DATASETS: dict[str, Dataset] = {
         target="Close",
         season_length=(1,),
         scaling="running",
+        start="nothing",
     ),
     "sp500_returns": Dataset(
         title="S&P 500, daily log returns",
@@ -300,6 +306,7 @@ DATASETS: dict[str, Dataset] = {
         time="Date",
         target="log_return",
         season_length=(1,),
+        start="nothing",
     ),
     "sp500_variance": Dataset(
         title="S&P 500, log of the daily variance",
@@ -310,6 +317,7 @@ DATASETS: dict[str, Dataset] = {
         time="Date",
         target="log_variance",
         season_length=(1,),
+        start="nothing",
     ),
     "sunspots": Dataset(
         title="Sunspots, yearly",
