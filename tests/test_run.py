@@ -129,6 +129,31 @@ def test_the_object_is_json_with_the_documented_parts(quick):
     assert found["split"]["test"] == {"rows": [4502, 5001], "first": "4501", "last": "5000"}
 
 
+def test_both_verdicts_are_told_one_step_ahead_and_up_to_the_horizon(quick):
+    assert (quick.verdict.horizon, quick.ahead.horizon) == (1, 20)
+    assert quick.ahead.origins == len(range(0, 500 - 20 + 1))
+    best = min(row.rmse for row in quick.scores if row.mode == "multi_sequence" and row.model != "LSTM")
+    assert quick.ahead.best_rmse == pytest.approx(best, abs=0.02), "the same steps ahead, from other origins"
+    sentence = quick.verdict.sentence
+    assert sentence.index("one step ahead") < sentence.index("Over 1 to 20 steps ahead, on 481 origins, the LSTM is")
+    assert quick.as_dict()["verdict_ahead"]["horizon"] == 20
+    near = run(settings(updates=0).model_copy(update={"horizon": 1}))
+    assert near.ahead is None and near.as_dict()["verdict_ahead"] is None
+    assert "steps ahead" not in near.verdict.sentence
+
+
+def test_where_an_input_holds_the_future_no_horizon_is_claimed(tmp_path):
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=400).cumsum()
+    rows = [f"{step},{y[step]:.6f},{y[step + 1]:.6f}" for step in range(399)]
+    (tmp_path / "leak.csv").write_text("\n".join(["step,y,spoiler", *rows]) + "\n", encoding="utf-8")
+    config = settings(str(tmp_path / "leak.csv"), updates=5)
+    data = config.data.model_copy(update={"target": "y", "inputs": ("spoiler",)})
+    outcome = run(config.model_copy(update={"data": data, "horizon": 4}))
+    assert not outcome.verdict.claimed and not outcome.ahead.claimed
+    assert outcome.verdict.sentence.count("believe none of these figures") == 2
+
+
 def test_a_wrong_forecast_is_refused(quick):
     mode = quick.modes["multi_sequence"]
     with pytest.raises(DataError, match="expected finite"):

@@ -74,7 +74,10 @@ def test_the_sentence_turns_when_the_numbers_do():
     one = verdict.judge(truth, {"LSTM": near, "AR": far}, last)
     other = verdict.judge(truth, {"LSTM": far, "AR": near}, last)
     assert "better" in one.sentence and "use it for this series, one step ahead" in one.sentence
-    assert "worse" in other.sentence and "do not use it for this series, use an autoregression" in other.sentence
+    assert (
+        "worse" in other.sentence
+        and "do not use it for this series, one step ahead; use an autoregression" in other.sentence
+    )
     assert other.worse_than == ("AR",) and one.worse_than == ()
     tie = verdict.judge(truth, {"LSTM": near, "AR": near}, last)
     assert tie.p_value == 1 and "exactly as good as" in tie.sentence and "p = 1)" in tie.sentence

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from gatecast.copies import CopyFinding
@@ -164,18 +164,28 @@ def _plain(value: Any) -> Any:
 # ------------------------------------------------------------------------------------------------- the sentence
 
 
-def write_sentence(verdict: Verdict, unit: str = "", subject: str = "this series") -> str:
-    """Say in plain words what the numbers of ``verdict`` allow: the claim, then the interval, then the findings."""
-    units = f" {unit}" if unit else ""
-    origins = f"{verdict.origins} origin{'s' if verdict.origins != 1 else ''}"
-    claim = _claim_words(
-        verdict,
-        f"On {origins}",
-        verdict.gain_rmse_percent,
-        f"RMSE {pair(verdict.rmse, verdict.best_rmse)}{units}",
-        subject,
-    )
-    return " ".join([claim, *_gain_words(verdict), *_interval_words(verdict), *_finding_words(verdict)])
+def write_sentence(verdict: Verdict, unit: str = "", subject: str = "this series", ahead: Verdict | None = None) -> str:
+    """Say in plain words what the numbers of ``verdict`` allow: the claim, then the interval, then the findings.
+
+    The claim of a second verdict, of more steps ahead, stands before the findings.
+    """
+    words = [_claim(verdict, "On", unit, subject), *_gain_words(verdict), *_interval_words(verdict)]
+    if ahead is not None:
+        where = f"Over {_steps_words(ahead)}, on"
+        words += [_claim(ahead, where, unit, subject), *_gain_words(replace(ahead, seeds=None))]
+    return " ".join([*words, *_finding_words(verdict)])
+
+
+def _claim(verdict: Verdict, where: str, unit: str, subject: str) -> str:
+    """The claim of a verdict on one series; ``where`` stands before the number of origins."""
+    origins = f"{verdict.origins} origin{'s' if verdict.origins != 1 else ''}{',' if ',' in where else ''}"
+    figures = f"RMSE {pair(verdict.rmse, verdict.best_rmse)}{f' {unit}' if unit else ''}"
+    return _claim_words(verdict, f"{where} {origins}", verdict.gain_rmse_percent, figures, subject)
+
+
+def _steps_words(verdict: Verdict | PanelVerdict) -> str:
+    """How far ahead a verdict is about."""
+    return "one step ahead" if verdict.horizon == 1 else f"1 to {verdict.horizon} steps ahead"
 
 
 def write_panel_sentence(verdict: PanelVerdict, subject: str = "these series") -> str:
@@ -215,22 +225,21 @@ def _claim_words(verdict: Verdict | PanelVerdict, where: str, gain: float | None
 
 def _advice(verdict: Verdict | PanelVerdict, gain: float | None, rival: str, subject: str) -> str:
     """Say what to do, and why nothing is claimed where nothing is."""
-    better = gain is not None and gain > 0
+    better, ahead = gain is not None and gain > 0, _steps_words(verdict)
     if few := too_few(verdict):
         of = "series" if isinstance(verdict, PanelVerdict) and verdict.counted == "series" else "origins"
         return f": too few to claim anything, give at least {few} {of}."
     if reads_future(verdict):
         return ": believe none of these figures, since the future reaches the forecasts."
     if verdict.claimed:
-        ahead = "one step ahead" if verdict.horizon == 1 else f"1 to {verdict.horizon} steps ahead"
         return f" and better than every baseline: use it for {subject}, {ahead}."
     if better:
         why = "but another seed moves it as far" if verdict.p_value < SIGNIFICANT else "which chance explains"
-        return f", {why}: do not use it for {subject}."
+        return f", {why}: do not use it for {subject}, {ahead}."
     if gain == 0:
-        return f": it adds nothing, so do not use it for {subject}."
-    instead = f", use {rival}" if verdict.best_baseline in verdict.worse_than else ""
-    return f": do not use it for {subject}{instead}."
+        return f": it adds nothing, so do not use it for {subject}, {ahead}."
+    instead = f"; use {rival}" if verdict.best_baseline in verdict.worse_than else ""
+    return f": do not use it for {subject}, {ahead}{instead}."
 
 
 def too_few(verdict: Verdict | PanelVerdict) -> int:

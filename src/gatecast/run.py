@@ -22,6 +22,7 @@ from gatecast.config import DIRECT_HORIZON, MEDIAN, USUAL_HORIZON, DataConfig, R
 from gatecast.contrast import Contrast, contrast_of, error_rows, plain_settings, require_lstm, told_apart
 from gatecast.errors import DataError, SettingsError
 from gatecast.forecaster import LSTMForecaster
+from gatecast.judgement import write_sentence
 from gatecast.leakage import LeakageReport
 from gatecast.metrics import rmse
 from gatecast.modelfile import Model
@@ -41,6 +42,7 @@ from gatecast.zeroshot import NAME, ZeroShotSeries
 Report = Callable[[Progress], None]
 Indices = NDArray[np.int64]
 MOST_ORIGINS = 500  # at most, spread over the test part, for what every model says at each step ahead
+SUBJECT = "this series"  # what the verdicts say of
 NOT_LOOKED_AT = {  # what a quick verdict says of itself
     "seeds": "would another seed say the same? a full verdict trains two more networks",
     "leakage": "does the future reach a forecast? a full verdict changes it and looks",
@@ -158,13 +160,14 @@ class Outcome:
     modes: dict[str, Mode]
     forecasts: dict[str, dict[str, Floats]]  # by mode and model, (O, H, Q)
     scores: list[Score]
-    verdict: Verdict
+    verdict: Verdict  # one step ahead; its sentence says what both say
     skill: tuple[SkillRow, ...]
     left_out: dict[str, str]  # what the verdict did not look at, and why
     seconds: dict[str, float]
     free_run: dict[str, dict[str, float]] | None
     unseen: list[dict[str, Any]]
     interrupted: bool
+    ahead: Verdict | None = None  # the verdict up to the horizon, where that is more than one step
     contrast: Contrast | None = None  # with a plain RNN, if one was asked for
     files: dict[str, str] = field(default_factory=dict)
 
@@ -220,6 +223,7 @@ class Outcome:
             "unseen": self.unseen,
             "skill": finite([row._asdict() for row in self.skill]),
             "verdict": self.verdict.as_dict(),
+            "verdict_ahead": None if self.ahead is None else self.ahead.as_dict(),
             "left_out": self.left_out,
             "contrast": None if self.contrast is None else self.contrast.as_dict(),
             "interrupted": self.interrupted,
@@ -289,6 +293,7 @@ def run(
         row for name, mode in modes.items() for row in scores(mode, forecasts[name], values[: split.training], season)
     ]
     verdict = judge_one_step(source, split, modes["point_by_point"], forecasts["point_by_point"], found)
+    ahead = judge_ahead(source, split, dense, found, config.adapt)
     period = source.period
     return Outcome(
         source=source,
@@ -298,7 +303,8 @@ def run(
         modes=modes,
         forecasts=forecasts,
         scores=table,
-        verdict=verdict,
+        verdict=replace(verdict, sentence=write_sentence(verdict, source.unit, SUBJECT, ahead)),
+        ahead=ahead,
         skill=skill_by_step(dense.truth_OH, dense.forecasts, apart=dense.apart),
         left_out=found.left_out,
         seconds={
@@ -359,8 +365,28 @@ def judge_one_step(
         newest(values)[mode.origins],
         history=values[: split.validation],
         unit=source.unit,
-        subject="this series",
+        subject=SUBJECT,
         seeds=np.stack(seeds) if found.seeds else None,
+        leakage=found.leakage,
+        inputs=inputs_read(panel, split.validation),
+    )
+
+
+def judge_ahead(source: Source, split: Split, dense: Dense, found: Evidence, adapt: bool) -> Verdict | None:
+    """The verdict on the LSTM's forecasts up to the horizon, from all over the test part; None for one step."""
+    if dense.truth_OH.shape[1] == 1:
+        return None
+    panel, values, made = source.panel, source.panel.series_values(0), dense.forecasts
+    if adapt:
+        made = {name: each if name == NAME else dense.followed(each) for name, each in made.items()}
+    return judge(
+        dense.truth_OH,
+        made,
+        newest(values)[dense.origins],
+        history=values[: split.validation],
+        unit=source.unit,
+        subject=SUBJECT,
+        step=dense.apart,
         leakage=found.leakage,
         inputs=inputs_read(panel, split.validation),
     )
@@ -383,6 +409,10 @@ class Dense(NamedTuple):
     apart: int
     truth_OH: Floats
     forecasts: dict[str, Floats]  # by model, (O, H, Q)
+
+    def followed(self, made_OHQ: Floats) -> Floats:
+        """Forecasts whose intervals follow what had come of earlier ones."""
+        return follow(self.truth_OH[None], made_OHQ[None], self.origins)[0]
 
 
 def dense_forecasts(
