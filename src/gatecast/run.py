@@ -412,7 +412,7 @@ class Dense(NamedTuple):
 
     def followed(self, made_OHQ: Floats) -> Floats:
         """Forecasts whose intervals follow what had come of earlier ones."""
-        return follow(self.truth_OH[None], made_OHQ[None], self.origins)[0]
+        return np.asarray(follow(self.truth_OH[None], made_OHQ[None], self.origins)[0])
 
 
 def dense_forecasts(
