@@ -404,5 +404,5 @@ def _ensemble(members: Sequence[Model], values_ST: Floats, at: tuple[Indices, In
     total_NKQ: Floats = np.zeros((len(at[0]), horizon, len(QUANTILES)))
     for model in members:
         h_STD, _ = runtime.read(model.weights, scaled.inputs_BTC)
-        total_NKQ += answer_at(model, scaled, h_STD, at, steps_K)
+        total_NKQ += answer_at(model, scaled, h_STD[at], at, steps_K)
     return total_NKQ / len(members)
