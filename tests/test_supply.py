@@ -386,6 +386,20 @@ def test_series_read_together_are_forecast_as_each_alone(monkeypatch, columns, c
         np.testing.assert_allclose(made[s], alone, rtol=0, atol=1e-9 * spread)
 
 
+@pytest.mark.parametrize("columns", [(), COLUMNS], ids=["none", "all"])
+@pytest.mark.parametrize("together", [1, 10**6])
+def test_beyond_the_direct_horizon_many_origins_are_forecast_as_each_alone(monkeypatch, columns, together):
+    monkeypatch.setattr(predictor, "RUN_ON_CELLS", together)
+    model, panel = make_model(columns), make_panel([70, 61], columns=columns)
+    values_ST, more = as_arrays(panel, columns)
+    origins, horizon = np.array([3, 30, 31, 58, 69]), 3 * model.direct_horizon - 2
+    made = predictor.predict_many(model, values_ST, origins, horizon, more)
+    for place, origin in enumerate(origins):
+        known = None if more is None else more.until(origin + 1, horizon)
+        alone = run_on(model, values_ST[:, : origin + 1], horizon, known)
+        np.testing.assert_allclose(made[:, place], alone, rtol=0, atol=1e-9 * np.abs(alone).max())
+
+
 def test_no_more_cells_than_asked_are_read_together(monkeypatch):
     monkeypatch.setattr(predictor, "CELLS", 300)
     sizes = []
