@@ -241,18 +241,14 @@ def full_sequence(model: Model, values: Floats, steps: int, block: int, more: Co
     past_PT, known_JT, static_G = (None if part is None else part[:, 0] for part in more or Covariates())
     stream = Stream(model, () if static_G is None else static_G)
     end = len(values)
-    known_KJ = np.zeros((end + steps + block, 0))
-    if known_JT is not None:
-        known_KJ = _longer(known_JT, end + steps + block).T
-    for t, value in enumerate(values):
-        stream.update(float(value), () if past_PT is None else past_PT[:, t], known_KJ[t])
+    known_JT = _longer(np.zeros((0, 0)) if known_JT is None else known_JT, end + steps + block)
+    stream.read(values, past_PT, known_JT[:, :end])
     made: list[float] = []
     while len(made) < steps:
-        now = end + len(made)
-        ahead = stream.forecast(block, known_KJ[now : now + block])[:, MEDIAN]
-        for step, value in enumerate(ahead):
-            stream.update(float(value), (), known_KJ[now + step])
-        made.extend(ahead)
+        known_JH = known_JT[:, end + len(made) : end + len(made) + block]
+        ahead_H = stream.forecast(block, known_JH.T)[:, MEDIAN]
+        stream.read(ahead_H, None, known_JH)
+        made.extend(ahead_H)
     return np.asarray(made[:steps])
 
 
