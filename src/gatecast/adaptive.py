@@ -173,7 +173,8 @@ def _weighted(scores_SOKL: Floats, known_at_SOK: Indices, now_SB: Indices, overl
     scores_SLN = np.ascontiguousarray(scores_SOKL.reshape(series, -1, intervals).swapaxes(1, 2))
     order_SLN = np.argsort(scores_SLN, axis=2)  # NaN comes last
     sorted_SLN = np.take_along_axis(scores_SLN, order_SLN, axis=2)
-    weight_BSN = _weights(np.isfinite(scores_SLN).all(axis=1), known_at_SOK.reshape(series, -1), now_SB, pace)
+    counts_SN = np.asarray(np.isfinite(scores_SLN).all(axis=1))
+    weight_BSN = _weights(counts_SN, known_at_SOK.reshape(series, -1), now_SB, pace)
     total_BS, squares_BS = (np.cumsum(part, axis=2)[..., -1] for part in (weight_BSN, weight_BSN**2))  # no 0 moves them
     some_BS = total_BS > 0
     n_BS = total_BS**2 / np.where(some_BS, squares_BS, 1.0) / overlap_S  # as many equal and independent (Kish 1965)
