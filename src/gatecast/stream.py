@@ -217,7 +217,7 @@ class Stream:
             self._inputs(value, () if past_PT is None else past_PT[:, t], () if known_JT is None else known_JT[:, t])
             for t, value in enumerate(values_T.tolist())
         ]
-        if not self._age:
+        if not x_TC or self._age == 0:
             return
         x_BTC = np.asarray(x_TC, np.float32)[None].astype(np.float64)
         h_BTD, self._states = runtime.read(self._model.weights, x_BTC, self._states)
