@@ -18,6 +18,12 @@ from gatecast.scaling import Covariates, Running, scale_series
 AGREES = 1e-5  # of the scale at the origin
 
 
+@pytest.fixture(autouse=True)
+def short_blocks(monkeypatch):
+    """Blocks short enough for a short series to have several."""
+    monkeypatch.setattr(bulk, "SHORTEST", 64)
+
+
 def weights_of(seed=0, units=8, layers=1, widths=None, forget=0.0):
     arrays = export(Network(NetworkConfig(units=units, layers=layers, forget_bias=forget), widths))
     rng = np.random.default_rng(seed)

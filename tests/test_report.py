@@ -102,6 +102,14 @@ def test_a_report_and_a_picture_of_every_chart_are_written_and_nothing_else(tmp_
     assert len(html) - len(report.javascript()) < 400_000
 
 
+def test_the_script_is_bundled_in_another_process_and_here_where_none_can_be_started(monkeypatch):
+    assert "vegaEmbed" in report._bundled_apart()
+    bundled = report.javascript()
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    assert report._bundled_apart() == ""
+    assert report._bundle.__wrapped__() == bundled
+
+
 def test_a_folder_that_is_not_there_is_refused(tmp_path, outcome):
     with pytest.raises(OutputError, match="cannot be written"):
         write_report(outcome, tmp_path / "missing", None)

@@ -111,6 +111,22 @@ def test_the_state_is_equal_to_the_last_digits_where_the_inputs_are(kind, season
 
 @every_kind
 @every_season
+@pytest.mark.parametrize("inputs", [0, 2])
+@pytest.mark.parametrize("cut", [0, 2, 75, 160])
+def test_steps_that_are_read_at_once_are_those_read_one_by_one(kind, seasons, inputs, cut):
+    model, values = make_model(kind, seasons, inputs, layers=2), make_series()  # begins with three missing values
+    further = np.stack([make_series(seed) for seed in range(1, inputs + 1)]) if inputs else None
+    *_, (_, one) = streamed(model, values, further)
+    many = Stream(model)
+    for part in (slice(0, cut), slice(cut, None)):
+        many.read(values[part], None if further is None else further[:, part])
+    for this, other in zip(many.state, one.state, strict=True):
+        np.testing.assert_allclose(this, other, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(many.forecast(20), one.forecast(20), rtol=1e-9)
+
+
+@every_kind
+@every_season
 @pytest.mark.parametrize("horizon", [1, DIRECT, DIRECT + 1, 5 * DIRECT])
 def test_the_forecasts_of_a_stream_are_those_of_one_pass(kind, seasons, horizon):
     model, values = make_model(kind, seasons), make_series()

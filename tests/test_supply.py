@@ -17,6 +17,7 @@ from gatecast.panel import Panel, panel_from_arrays
 from gatecast.predictor import as_arrays, forecast_planes, run_on
 from gatecast.runtime import weights_from_arrays
 from gatecast.scaling import Running
+from gatecast.stream import Stream
 from gatecast.supply import CROPS, JUDGED, RUN_IN, WHOLE, MemoryPlanes, Supply, read_planes
 from gatecast.training import STEADY
 from gatecast.windows import sample, training_set, validation_batch
@@ -384,6 +385,25 @@ def test_series_read_together_are_forecast_as_each_alone(monkeypatch, columns, c
         alone = run_on(model, values_ST, horizon, more)[0]
         spread = max(1.0, np.abs(alone - alone[:, [MEDIAN]]).max())
         np.testing.assert_allclose(made[s], alone, rtol=0, atol=1e-9 * spread)
+
+
+@pytest.mark.parametrize("columns", [(), COLUMNS], ids=["none", "all"])
+@pytest.mark.parametrize("together", [1, 10**6])
+def test_beyond_the_direct_horizon_many_origins_are_forecast_as_each_alone(monkeypatch, columns, together):
+    monkeypatch.setattr(predictor, "RUN_ON_CELLS", together)
+    model, panel = make_model(columns), make_panel([70, 61], columns=columns)
+    values_ST, more = as_arrays(panel, columns)
+    origins, horizon = np.array([13, 30, 31, 43]), 3 * model.direct_horizon - 2
+    made = predictor.predict_many(model, values_ST, origins, horizon, more)
+    for s, values_T in enumerate(values_ST):
+        past_PT, known_JT, static_G = (part[:, s] for part in more) if columns else (np.zeros((0, 70)),) * 2 + ((),)
+        stream = Stream(model, static_G)
+        for t, value in enumerate(values_T[:44]):
+            stream.update(value, past_PT[:, t], known_JT[:, t])
+            if t in origins:
+                alone = stream.forecast(horizon, known_JT[:, t + 1 : t + 1 + horizon].T)
+                found = made[s, origins.tolist().index(t)]
+                np.testing.assert_allclose(found, alone, rtol=0, atol=1e-6 * np.ptp(alone, axis=1).max())
 
 
 def test_no_more_cells_than_asked_are_read_together(monkeypatch):

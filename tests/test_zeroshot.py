@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 import gatecast
-from gatecast import seasons
+from gatecast import runtime, seasons
 from gatecast.cli import app
 from gatecast.config import DIRECT_HORIZON, LEVELS, MEDIAN, QUANTILES
 from gatecast.errors import DataError, ModelFileError, SettingsError
@@ -167,6 +167,24 @@ def test_the_unit_of_a_series_is_the_unit_of_its_forecast(shot, name, factor):
     one = shot.forecast_panel(months([SERIES[name]]), 70)
     other = shot.forecast_panel(months([factor * SERIES[name]]), 70)
     same(one, other / factor)
+
+
+def test_a_series_row_reads_a_series_once_and_another_anew(monkeypatch):
+    read, reads = runtime.read, []
+    monkeypatch.setattr(runtime, "read", lambda *given: reads.append(1) or read(*given))
+    values = np.random.default_rng(6).normal(size=150).cumsum()
+    row = ZeroShotSeries((12,))
+    row.predict_many(values, [100, 149], 1)
+    once = len(reads)
+    earlier = row.predict_many(values, [100, 120], 6)
+    assert len(reads) == once
+    np.testing.assert_allclose(earlier, ZeroShotSeries((12,)).predict_many(values[:121], [100, 120], 6), rtol=1e-6)
+    other = values.copy()
+    other[90] += 1
+    made = row.predict_many(other, [100, 120], 6)
+    np.testing.assert_array_equal(made, ZeroShotSeries((12,)).predict_many(other, [100, 120], 6))
+    assert not np.allclose(made, earlier)
+    np.testing.assert_array_equal(row.predict_many(other, [15], 6), ZeroShotSeries((12,)).predict_many(other, [15], 6))
 
 
 def test_the_unit_of_one_series_does_not_touch_another(shot):

@@ -25,12 +25,15 @@ __all__ = ["Pace", "adaptive_factors", "follow", "remembered", "rescale"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 RANGE = (0.1, 10.0)  # of a factor: one absurd value cannot open an interval without end
 SAMPLED = 3  # steps of those that share a factor that are looked at: neighbours say nearly the same
 FORGOTTEN = 8  # half-lives after which what came counts no more
 CELLS = 2_000_000  # scores at a time
-TOGETHER = 64  # origins whose past is sorted once
+TOGETHER = 64  # origins whose past is sorted once, at most
+WEIGHED = 8_000_000  # scores times origins at most, so that memory stays small
+CACHED = 50_000  # weights added up at a time, so that they stay in the cache
 
 
 class Pace(NamedTuple):
@@ -151,14 +154,15 @@ class _Logs(NamedTuple):
 def _log_factors(scores_SOKL: Floats, known_at_SOK: Indices, now_SP: Indices, overlap_S: Floats, pace: Pace) -> _Logs:
     """Return logarithms of factors, and their shares, from the scores known at each ``now``; a few of these at once."""
     logs, shares = np.zeros((*now_SP.shape, scores_SOKL.shape[-1])), np.zeros((*now_SP.shape, 1))
-    for begin in range(0, now_SP.shape[1], TOGETHER):
-        now_SB = now_SP[:, begin : begin + TOGETHER]
+    together = max(1, min(TOGETHER, WEIGHED // max(1, scores_SOKL.size)))
+    for begin in range(0, now_SP.shape[1], together):
+        some = slice(begin, begin + together)
+        now_SB = now_SP[:, some]
         first, last = (edge(now_SB, axis=1)[:, None, None] for edge in (np.min, np.max))
         used_SOK = (known_at_SOK <= last) & (known_at_SOK >= first - FORGOTTEN * pace.half_life)
         used_O = used_SOK.any(axis=(0, 2))
         if used_O.any():
             past = scores_SOKL[:, used_O], known_at_SOK[:, used_O]
-            some = slice(begin, begin + TOGETHER)
             logs[:, some], shares[:, some] = _weighted(*past, now_SB, overlap_S, pace)
     return _Logs(logs, shares)
 
@@ -166,23 +170,33 @@ def _log_factors(scores_SOKL: Floats, known_at_SOK: Indices, now_SP: Indices, ov
 def _weighted(scores_SOKL: Floats, known_at_SOK: Indices, now_SB: Indices, overlap_S: Floats, pace: Pace) -> _Logs:
     """Return logarithms of factors (S, B, L): weighted quantiles of the scores known at each ``now``, drawn to 0."""
     series, *_, intervals = scores_SOKL.shape
-    scores_SNL, known_at_SN = scores_SOKL.reshape(series, -1, intervals), known_at_SOK.reshape(series, -1)
-    counts_SN = np.isfinite(scores_SNL).all(axis=2)
-    order_SNL = np.argsort(scores_SNL, axis=1)  # NaN comes last
-    sorted_SNL = np.take_along_axis(scores_SNL, order_SNL, axis=1)
-    logs, shares = np.zeros((*now_SB.shape, intervals)), np.zeros((*now_SB.shape, 1))
-    for place in range(now_SB.shape[1]):
-        age_SN = now_SB[:, place, None] - known_at_SN
-        known_SN = counts_SN & (age_SN >= 0) & (age_SN <= FORGOTTEN * pace.half_life)
-        weight_SN = np.where(known_SN, 0.5 ** (age_SN / pace.half_life), 0.0)
-        total_S1, squares_S1 = np.cumsum([weight_SN, weight_SN**2], axis=2)[..., -1:]  # sums that no other 0 can move
-        some_S1 = total_S1 > 0
-        n_S1 = total_S1**2 / np.where(some_S1, squares_S1, 1.0) / overlap_S[:, None]  # equal, independent (Kish 1965)
-        hold_SL = np.minimum(ASKED * (1 + 1 / (n_S1 + pace.prior)), 1.0) * total_S1
-        up_to_SNL = np.cumsum(np.take_along_axis(weight_SN[..., None], order_SNL, axis=1), axis=1)
-        reached_SNL = up_to_SNL >= hold_SL[:, None] * (1 - 1e-12)
-        found_SL = np.take_along_axis(sorted_SNL, np.argmax(reached_SNL, axis=1)[:, None], axis=1)[:, 0]
-        found_SL = np.where(some_S1, np.clip(found_SL, *RANGE), 1.0)
-        shares[:, place] = n_S1 / (n_S1 + pace.prior)
-        logs[:, place] = shares[:, place] * np.log(found_SL)
-    return _Logs(logs, shares)
+    scores_SLN = np.ascontiguousarray(scores_SOKL.reshape(series, -1, intervals).swapaxes(1, 2))
+    order_SLN = np.argsort(scores_SLN, axis=2)  # NaN comes last
+    sorted_SLN = np.take_along_axis(scores_SLN, order_SLN, axis=2)
+    counts_SN = np.asarray(np.isfinite(scores_SLN).all(axis=1))
+    weight_BSN = _weights(counts_SN, known_at_SOK.reshape(series, -1), now_SB, pace)
+    total_BS, squares_BS = (np.cumsum(part, axis=2)[..., -1] for part in (weight_BSN, weight_BSN**2))  # no 0 moves them
+    some_BS = total_BS > 0
+    n_BS = total_BS**2 / np.where(some_BS, squares_BS, 1.0) / overlap_S  # as many equal and independent (Kish 1965)
+    share_BS1 = (n_BS / (n_BS + pace.prior))[..., None]
+    hold_BSL = np.minimum(ASKED * (1 + 1 / (n_BS + pace.prior)[..., None]), 1.0) * total_BS[..., None]
+    place_BSL = np.empty(hold_BSL.shape, np.int64)
+    order_SLN += np.arange(series)[:, None, None] * order_SLN.shape[2]
+    together = max(1, CACHED // order_SLN.size)
+    for begin in range(0, len(place_BSL), together):
+        some = slice(begin, begin + together)
+        up_to_BSLN = weight_BSN[some].reshape(-1, order_SLN.size // intervals).take(order_SLN, axis=1)
+        np.cumsum(up_to_BSLN, axis=3, out=up_to_BSLN)
+        place_BSL[some] = np.argmax(up_to_BSLN >= hold_BSL[some][..., None] * (1 - 1e-12), axis=3)
+    found_SLB = np.take_along_axis(sorted_SLN, np.moveaxis(place_BSL, 0, 2), axis=2)
+    found_BSL = np.where(some_BS[..., None], np.clip(np.moveaxis(found_SLB, 2, 0), *RANGE), 1.0)
+    return _Logs((share_BS1 * np.log(found_BSL)).swapaxes(0, 1), share_BS1.swapaxes(0, 1))
+
+
+def _weights(counts_SN: Mask, known_at_SN: Indices, now_SB: Indices, pace: Pace) -> Floats:
+    """Return what each score weighs at each ``now``, (B, S, N): it halves with age, and is 0 before it is known."""
+    most = min(int(FORGOTTEN * pace.half_life), max(0, int(now_SB.max() - known_at_SN.min())))
+    by_age = np.append(0.5 ** (np.arange(most + 1) / pace.half_life), 0.0)
+    age_BSN = now_SB.T[..., None] - known_at_SN
+    age_BSN[(age_BSN < 0) | (age_BSN > most) | ~counts_SN] = most + 1
+    return np.asarray(by_age.take(age_BSN))

@@ -24,7 +24,7 @@ from gatecast.scaling import CANDIDATES, FARTHEST, FEATURES, REACH, Scaled, cand
 Indices = NDArray[np.int64]
 
 SIDE_BY_SIDE = 32  # blocks of all series that are walked through together
-SHORTEST = 64  # steps of a block
+SHORTEST = 512  # steps of a block: it pays where what a network remembers is shorter
 LOOK = 32  # steps after which it is seen whether a block has met its own earlier path
 MET = {np.dtype(np.float32): 5e-7, np.dtype(np.float64): 1e-10}  # difference of states at which it has
 SHUT = -1e4  # into an input gate: it lets nothing through

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatecast import bulk, runtime
+from gatecast.cell import State
 from gatecast.config import MEDIAN, QUANTILES
 from gatecast.covariates import Column, encode, outside
 from gatecast.errors import DataError, SettingsError, nearest
@@ -23,10 +24,9 @@ from gatecast.runtime import Array, Weights
 from gatecast.scaling import Covariates, Floats, Scaled, ask, scale_series
 from gatecast.stream import Stream
 from gatecast.supply import MemoryPlanes, Planes, read_planes
-from gatecast.windows import pad_left
 
 WHAT_IF = "WhatIf"  # the name of a forecast under a changed plan
-CHUNK = 512  # origins answered at a time, so that memory stays small
+CHUNK = 2048  # origins x steps ahead answered at a time, so that they stay in the cache
 CELLS = 20_000  # series x steps read at a time
 RUN_ON_CELLS = 20 * CELLS  # the same where every origin is run on from
 QUICK_CHUNK = 128  # and by ``bulk``, so that what is asked stays in the cache
@@ -35,13 +35,9 @@ MANY = 5_000  # origins x steps ahead of a series from which ``bulk`` answers
 ABREAST = 32  # series read side by side from which it forecasts
 
 
-def read_series(
-    model: Model, values_ST: Floats, more: Covariates | None = None, quick: bool = False
-) -> tuple[Scaled, Floats]:
-    """Read whole series once: the scaled series and what the head sees at every step, (S, T, D); ``quick`` by bulk."""
+def read_series(model: Model, values_ST: Floats, more: Covariates | None = None) -> tuple[Scaled, Floats]:
+    """Read whole series once: the scaled series and what the head sees at every step, (S, T, D)."""
     scaled = scale_series(values_ST, model.scaling, more)
-    if quick:
-        return scaled, bulk.read_long(_quick_weights(model), scaled.inputs_BTC)
     h_STD, _ = runtime.read(model.weights, scaled.inputs_BTC)
     return scaled, h_STD
 
@@ -61,7 +57,6 @@ def predict_many(
     origins: NDArray[np.int64],
     horizon: int,
     more: Covariates | None = None,
-    quick: bool = False,
 ) -> Floats:
     """Quantiles (S, O, H, Q) in original units, made at each origin from the values up to it.
 
@@ -74,7 +69,6 @@ def predict_many(
         horizon: steps ahead.
         more: the model's columns beside the target; what is known in advance is read up to ``horizon`` steps after
             an origin, and counts as missing where it ends before.
-        quick: read by ``bulk`` beyond the direct horizon too: good to some 1e-6 of the scale, and quicker.
 
     Raises:
         SettingsError: the horizon has no steps.
@@ -85,8 +79,7 @@ def predict_many(
         ends = np.asarray(origins, np.int64) + 1
         together = max(1, RUN_ON_CELLS // values_ST.size)  # origins whose series are read side by side
         groups = [ends[begin : begin + together] for begin in range(0, len(ends), together)]
-        parts = [run_on(model, *_cut_at(values_ST, more, group, horizon), quick) for group in groups]
-        return np.concatenate([p.reshape(len(values_ST), -1, *p.shape[1:]) for p in parts], axis=1)
+        return np.concatenate([run_on_from(model, values_ST, group, horizon, more) for group in groups], axis=1)
     made = np.empty((len(values_ST), len(origins), horizon, len(QUANTILES)))
     answer_all = _answer_quickly if len(origins) * horizon >= MANY else _answer_widened
     together = max(1, CELLS // values_ST.shape[1])
@@ -147,42 +140,19 @@ def _forecast_abreast(
     return made_SHQ
 
 
-def _cut_at(
-    values_ST: Floats, more: Covariates | None, ends: NDArray[np.int64], horizon: int
-) -> tuple[Floats, int, Covariates | None]:
-    """The series as known at each of ``ends``, one after the other and padded on the left, with the horizon between."""
-
-    def cut(table_ST: Floats, ahead: int = 0) -> Floats:
-        table_ST = _longer(table_ST, int(ends.max()) + ahead)
-        return pad_left([row[: end + ahead] for row in table_ST for end in ends])
-
-    if more is None:
-        return cut(values_ST), horizon, None
-    past_PST, known_JST, static_GS = more
-    return (
-        cut(values_ST),
-        horizon,
-        Covariates(
-            None if past_PST is None else np.stack([cut(table) for table in past_PST]),
-            None if known_JST is None else np.stack([cut(table, horizon) for table in known_JST]),
-            None if static_GS is None else np.repeat(static_GS, len(ends), axis=1),
-        ),
-    )
-
-
 def _answer_all(
     model: Model, scaled: Scaled, h_STD: Floats, origins: NDArray[np.int64], steps: NDArray[np.int64]
 ) -> Floats:
     """Quantiles (S, O, K, Q) of every series at the same origins."""
     series = len(h_STD)
     at = np.repeat(np.arange(series), len(origins)), np.tile(origins, series)
-    return answer_at(model, scaled, h_STD, at, steps).reshape(series, len(origins), len(steps), -1)
+    return answer_at(model, scaled, h_STD[at], at, steps).reshape(series, len(origins), len(steps), -1)
 
 
 def answer_at(
     model: Model,
     scaled: Scaled,
-    h_STD: Floats,
+    h_ND: Floats,
     at: tuple[NDArray[np.int64], NDArray[np.int64]],
     steps: NDArray[np.int64],
 ) -> Floats:
@@ -191,38 +161,64 @@ def answer_at(
     Args:
         model: the model.
         scaled: the series.
-        h_STD: what the head sees.
+        h_ND: what the head sees at each of the N origins.
         at: for each of the N origins its series, and its step.
         steps: steps ahead, at most the direct horizon.
     """
     rows, origins = at
     parts = [np.empty((0, len(steps), len(QUANTILES)))]
-    for begin in range(0, len(rows), CHUNK):
-        r, t = rows[begin : begin + CHUNK], origins[begin : begin + CHUNK]
+    together = max(1, CHUNK // len(steps))
+    for begin in range(0, len(rows), together):
+        some = slice(begin, begin + together)
+        r, t = rows[some], origins[some]
         question = ask(scaled, r, t, steps, model.scaling.seasons)
-        quantiles = runtime.answer(model.weights.head, h_STD[r, t], question)
+        quantiles = runtime.answer(model.weights.head, h_ND[some], question)
         parts.append(runtime.in_units(quantiles, scaled.level_BT[r, t], scaled.scale_BT[r, t]))
     return np.concatenate(parts)
 
 
-def run_on(model: Model, values_ST: Floats, horizon: int, more: Covariates | None, quick: bool = False) -> Floats:
-    """Quantiles (S, H, Q) of the steps after the end, also beyond the direct horizon.
+def run_on(model: Model, values_ST: Floats, horizon: int, more: Covariates | None) -> Floats:
+    """Quantiles (S, H, Q) of the steps after the end, also beyond the direct horizon, see ``run_on_from``."""
+    return run_on_from(model, values_ST, np.array([values_ST.shape[1]]), horizon, more)[:, 0]
 
-    There the steps already forecast are hidden ones, and the head is asked again from them.
+
+def run_on_from(
+    model: Model, values_ST: Floats, ends: NDArray[np.int64], horizon: int, more: Covariates | None
+) -> Floats:
+    """Quantiles (S, O, H, Q) of the steps after each of ``ends``, also beyond the direct horizon.
+
+    There the steps already forecast are hidden ones, and the head is asked again from them.  What is before all ends is
+    read once.
     """
-    series, steps = values_ST.shape
-    block = model.direct_horizon
+    block, count = model.direct_horizon, len(ends)
     hidden = (horizon - 1) // block * block
-    values_ST = _longer(values_ST, steps + hidden)
+    first, steps = int(ends.min()), int(ends.max()) + hidden
     if more is not None:
-        past_PST = None if more.past_PBT is None else _longer(more.past_PBT[..., :steps], steps + hidden)
-        known_JST = None if more.known_JBT is None else _longer(more.known_JBT, steps + hidden + block)
-        more = Covariates(past_PST, known_JST, more.static_GB)
-    scaled, h_STD = read_series(model, values_ST, more, quick)
-    origins = np.arange(steps - 1, steps + hidden, block)
-    blocks = _answer_all(model, scaled, h_STD, origins, np.arange(1, min(block, horizon) + 1))
-    made = blocks.reshape(series, -1, blocks.shape[-1])[:, :horizon]
-    return runtime.widen(made, model.widening_KQ, block)
+        past_PST, known_JST, static_GS = more
+        more = Covariates(
+            None if past_PST is None else _known_at(past_PST, ends, steps),
+            None if known_JST is None else _known_at(known_JST, ends + horizon, steps + block),
+            None if static_GS is None else np.repeat(static_GS, count, axis=1),
+        )
+    scaled = scale_series(_known_at(values_ST, ends, steps), model.scaling, more)
+    h_STD, states = runtime.read(model.weights, scaled.inputs_BTC[::count, :first])
+    states = [State(*(np.repeat(part, count, axis=0) for part in state)) for state in states]
+    h_BTD, _ = runtime.read(model.weights, scaled.inputs_BTC[:, first:], states)
+    h_BTD = np.concatenate([np.repeat(h_STD[:, -1:], count, axis=0), h_BTD], axis=1)  # from the step before on
+    rows_BK, asked_BK = np.broadcast_arrays(
+        np.arange(len(h_BTD))[:, None], np.tile(ends - 1, len(values_ST))[:, None] + np.arange(0, hidden + 1, block)
+    )
+    at = rows_BK.ravel(), asked_BK.ravel()
+    made = answer_at(model, scaled, h_BTD[at[0], at[1] - first + 1], at, np.arange(1, min(block, horizon) + 1))
+    made = made.reshape(len(h_BTD), -1, len(QUANTILES))[:, :horizon]
+    return runtime.widen(made, model.widening_KQ, block).reshape(len(values_ST), count, horizon, -1)
+
+
+def _known_at(table_ST: Floats, ends: NDArray[np.int64], steps: int) -> Floats:
+    """Tables (..., S, T) as known before each of ``ends``, (..., S x O, steps): what is later is missing."""
+    longer_S1T = _longer(table_ST, steps)[..., None, :steps]
+    known_SOT = np.where(np.arange(steps) < ends[:, None], longer_S1T, np.nan)
+    return known_SOT.reshape(*table_ST.shape[:-2], -1, steps)
 
 
 def _longer(table: Floats, steps: int) -> Floats:
@@ -247,18 +243,14 @@ def full_sequence(model: Model, values: Floats, steps: int, block: int, more: Co
     past_PT, known_JT, static_G = (None if part is None else part[:, 0] for part in more or Covariates())
     stream = Stream(model, () if static_G is None else static_G)
     end = len(values)
-    known_KJ = np.zeros((end + steps + block, 0))
-    if known_JT is not None:
-        known_KJ = _longer(known_JT, end + steps + block).T
-    for t, value in enumerate(values):
-        stream.update(float(value), () if past_PT is None else past_PT[:, t], known_KJ[t])
+    known_JT = _longer(np.zeros((0, 0)) if known_JT is None else known_JT, end + steps + block)
+    stream.read(values, past_PT, known_JT[:, :end])
     made: list[float] = []
     while len(made) < steps:
-        now = end + len(made)
-        ahead = stream.forecast(block, known_KJ[now : now + block])[:, MEDIAN]
-        for step, value in enumerate(ahead):
-            stream.update(float(value), (), known_KJ[now + step])
-        made.extend(ahead)
+        known_JH = known_JT[:, end + len(made) : end + len(made) + block]
+        ahead_H = stream.forecast(block, known_JH.T)[:, MEDIAN]
+        stream.read(ahead_H, None, known_JH)
+        made.extend(ahead_H)
     return np.asarray(made[:steps])
 
 

@@ -10,6 +10,8 @@ from __future__ import annotations
 import json
 import math
 import re
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Sequence
 from functools import lru_cache
@@ -129,16 +131,14 @@ def write_page(drawn: Sequence[Figure], folder: Path, page: Callable[[Compiled],
 
 
 def prepare() -> None:
-    """Wake the drawing engine and bundle the JavaScript beside other work, such as a training: over a second less."""
-    threading.Thread(target=_prepare, daemon=True).start()
-
-
-def _prepare() -> None:
-    wake()
-    javascript()
+    """Bundle the JavaScript beside other work, such as a training: two seconds less."""
+    threading.Thread(target=javascript, daemon=True).start()
 
 
 _BUNDLING = threading.Lock()
+_BUNDLER = (
+    "import sys, vl_convert; sys.stdout.buffer.write(vl_convert.javascript_bundle(vl_version=sys.argv[1]).encode())"
+)
 
 
 def javascript() -> str:
@@ -148,16 +148,21 @@ def javascript() -> str:
 
 
 @lru_cache(maxsize=1)
-def wake() -> None:
-    """Draw a word, so that the engine is up and the fonts are read before the first chart."""
-    word = {"data": {"values": [{}]}, "mark": {"type": "text", "text": "a"}}
-    vl_convert.vega_to_png(vl_convert.vegalite_to_vega(word, vl_version=GRAMMAR))
-
-
-@lru_cache(maxsize=1)
 def _bundle() -> str:
-    text: str = vl_convert.javascript_bundle(vl_version=GRAMMAR)  # type: ignore[call-arg]  # its stub lacks defaults
+    text = _bundled_apart() or vl_convert.javascript_bundle(vl_version=GRAMMAR)  # type: ignore[call-arg]  # its stub
     return text.replace("</script", r"<\/script").replace("<!--", r"<\!--")
+
+
+def _bundled_apart() -> str:
+    """The bundle as another process makes it, since vl-convert lets no thread run meanwhile; empty if there is none."""
+    if not sys.executable or getattr(sys, "frozen", False):
+        return ""
+    command = [sys.executable, "-P", "-c", _BUNDLER, GRAMMAR]
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.decode() if done.returncode == 0 else ""
 
 
 # ------------------------------------------------------------------------------------------- charts

@@ -176,12 +176,12 @@ def _read_layer(layer: LayerWeights, x_BTC: Array, state: State, begun_BT: Array
 
 def _walk(cell: str, read_BTK: Array, layer: LayerWeights, state: State, begun_BT: Array) -> tuple[Array, State]:
     """Walk one layer of a cell of ``variants`` over what was read of the input: h at every step, and the last state."""
-    shown = []
+    shown_BTD = np.empty((*read_BTK.shape[:2], state.h_BD.shape[1]), state.h_BD.dtype)
     for t in range(read_BTK.shape[1]):
         new = CELLS[cell].step(read_BTK[:, t], state, layer, NUMPY)
         state = State(*(np.where(begun_BT[:, t, None], *both) for both in zip(new, state, strict=True)))
-        shown.append(state.h_BD)
-    return np.stack(shown, axis=1), state
+        shown_BTD[:, t] = state.h_BD
+    return shown_BTD, state
 
 
 def answer(head: HeadWeights, h_ND: Array, question: Any) -> Array:

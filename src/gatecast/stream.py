@@ -198,16 +198,30 @@ class Stream:
             past: the past-only columns at this step, encoded; left out, they are missing.
             known: the known-future columns at this step, encoded; left out, they are missing.
         """
-        x = self._scale_step(float(value))
-        for given, readers in ((past, self._past), (known, self._known)):
-            for place, reader in enumerate(readers):
-                x.extend(reader.read(float(given[place]) if place < len(given) else math.nan))
-        x.extend(self._static)
+        x = self._inputs(float(value), past, known)
         if self._age == 0:
             return  # nothing has been observed yet
         # the inputs pass through float32, as they do in training
         x_BC = np.asarray(x, np.float32)[None].astype(np.float64)
         self._h_ND, self._states = runtime.step(self._model.weights, x_BC, self._states)
+
+    def read(self, values_T: Floats, past_PT: Floats | None = None, known_JT: Floats | None = None) -> None:
+        """Read many steps, as ``update`` does each, in half the time: the network walks through them at once.
+
+        Args:
+            values_T: the series' values in original units.
+            past_PT: the past-only columns, encoded; left out, they are missing.
+            known_JT: the known-future columns, encoded; left out, they are missing.
+        """
+        x_TC = [
+            self._inputs(value, () if past_PT is None else past_PT[:, t], () if known_JT is None else known_JT[:, t])
+            for t, value in enumerate(values_T.tolist())
+        ]
+        if not x_TC or self._age == 0:
+            return
+        x_BTC = np.asarray(x_TC, np.float32)[None].astype(np.float64)
+        h_BTD, self._states = runtime.read(self._model.weights, x_BTC, self._states)
+        self._h_ND = h_BTD[:, -1]
 
     @property
     def observed(self) -> int:
@@ -315,6 +329,15 @@ class Stream:
         question = question_from(found_NKA, (level_N, scale_N), steps_K, self._model.scaling.seasons, features)
         quantiles_NKQ = runtime.answer(self._model.weights.head, self._h_ND, question)
         return np.asarray(runtime.in_units(quantiles_NKQ, level_N, scale_N))
+
+    def _inputs(self, value: float, past: Sequence[float] | Floats, known: Sequence[float] | Floats) -> list[float]:
+        """Absorb a step of all columns; returns what the network reads."""
+        x = self._scale_step(value)
+        for given, readers in ((past, self._past), (known, self._known)):
+            for place, reader in enumerate(readers):
+                x.extend(reader.read(float(given[place]) if place < len(given) else math.nan))
+        x.extend(self._static)
+        return x
 
     def _scale_step(self, value: float) -> list[float]:
         """Absorb a value into level and scale; returns the input channels of this step, in the order of CHANNELS."""

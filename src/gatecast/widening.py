@@ -33,7 +33,7 @@ def widen(model: Model, part: Part, far: bool = True) -> Floats:
     def found(few: slice, last: int, count: int, horizon: int, around: list[Pool]) -> Floats:
         origins = np.unique(np.linspace(training - 1, last, count).round().astype(np.int64))
         beside = None if more is None else more.rows(few)
-        made = predictor.predict_many(model, values_ST[few], origins, horizon, beside, quick=True)
+        made = predictor.predict_many(model, values_ST[few], origins, horizon, beside)
         ahead = origins[:, None] + np.arange(1, horizon + 1)
         truth = np.where(ahead < total, values_ST[few][:, np.minimum(ahead, total - 1)], np.nan)
         return log_factors(truth, made, around, apart=(origins[-1] - origins[0] + 1) / len(origins))

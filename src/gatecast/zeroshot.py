@@ -33,7 +33,7 @@ from gatecast.modelfile import Model, load_model, with_seasons
 from gatecast.notebook import shown
 from gatecast.panel import Panel, panel_from_frame
 from gatecast.predictor import CELLS, answer_at, predict_many
-from gatecast.scaling import scale_series
+from gatecast.scaling import Scaled, scale_series
 from gatecast.seasons import seasons_of
 from gatecast.streaming import HORIZON, ForecastStream, Manner, load_stream, start_from
 from gatecast.tracing import Mute, Pin, Trace, arrays_of, one_series, trace
@@ -55,6 +55,20 @@ class _Past(NamedTuple):
     truth_SGH: Floats
     said_SGHQ: Floats
     origins_SG: Indices  # counted from the series' end: 0 is the last step
+
+
+class _Seen(NamedTuple):
+    """Series as the members see them: what they see up to a step serves series that end there."""
+
+    values_ST: Floats
+    seasons: tuple[int, ...]
+    scaled: Scaled
+    heads: list[Floats]  # what each member's head sees at every step, (S, T, D)
+
+    def serves(self, values_ST: Floats, seasons: tuple[int, ...]) -> bool:
+        """Whether series are these, or end before them."""
+        begin_ST = self.values_ST[:, : values_ST.shape[1]]
+        return seasons == self.seasons and np.array_equal(begin_ST, values_ST, equal_nan=True)
 
 
 @lru_cache(maxsize=1)
@@ -303,6 +317,7 @@ class ZeroShotSeries:
 
     def __init__(self, seasons: tuple[int, ...] = (1,)) -> None:
         self._seasons = seasons
+        self._seen: _Seen | None = None  # what was read last
 
     def fit_values(self, values: Floats, season_length: int) -> Self:
         """Take nothing but the season, where none was given: (T,) values of the training part are not needed."""
@@ -312,14 +327,19 @@ class ZeroShotSeries:
         return self
 
     def predict_many(self, values: Floats, origins: ArrayLike, horizon: int) -> Floats:
-        """Return quantiles (O, H, Q) from every origin of a series (T,), each from what was known there."""
+        """Return quantiles (O, H, Q) from every origin of a series (T,), each from what was known there.
+
+        Asked again of the same series, or of its beginning, it does not read it again.
+        """
         at = np.asarray(origins, np.int64)
         first, last = int(at.min()), int(at.max())
         seasons = tuple(m for m in self._seasons if m > 1 and 2 * m <= first + 1) or (1,)
         members = tuple(with_seasons(model, seasons) for model in shipped())
         cut = max(0, first + 1 - CONTEXT)
         shown_ST = np.asarray(values, np.float64)[None, cut : last + 1]
-        return np.asarray(_from_origins(members, shown_ST, at - last, horizon, None)[0])
+        if self._seen is None or not self._seen.serves(shown_ST, seasons):
+            self._seen = _see(members, shown_ST)
+        return np.asarray(_from_origins(members, shown_ST, at - last, horizon, None, self._seen)[0])
 
 
 def _alike(panel: Panel, rows: Indices) -> Iterator[Indices]:
@@ -356,11 +376,16 @@ def _common(members: Sequence[Model], panel: Panel, rows: Indices, now_O: Indice
 
 
 def _from_origins(
-    members: Sequence[Model], values_ST: Floats, now_O: Indices, horizon: int, common_OHQ: Floats | None
+    members: Sequence[Model],
+    values_ST: Floats,
+    now_O: Indices,
+    horizon: int,
+    common_OHQ: Floats | None,
+    seen: _Seen | None = None,
 ) -> Floats:
     """Quantiles (S, O, H, Q) from every origin, counted from the end; their widths checked at the origins before it."""
     direct = min(horizon, members[0].direct_horizon)
-    past, made_SOHQ = _read(members, values_ST, now_O, direct)
+    past, made_SOHQ = _read(members, values_ST, now_O, direct, seen)
     if horizon > direct:
         origins = now_O + values_ST.shape[1] - 1
         made_SOHQ = np.mean([predict_many(model, values_ST, origins, horizon) for model in members], axis=0)
@@ -369,7 +394,9 @@ def _from_origins(
     return rescale(made_SOHQ, factors_SOHQ[:, :, np.minimum(np.arange(horizon), direct - 1)])
 
 
-def _read(members: Sequence[Model], values_ST: Floats, now_O: Indices, horizon: int) -> tuple[_Past, Floats]:
+def _read(
+    members: Sequence[Model], values_ST: Floats, now_O: Indices, horizon: int, seen: _Seen | None = None
+) -> tuple[_Past, Floats]:
     """Read series once: what is said at past origins, and at those asked for, (S, O, H, Q), as the network says it.
 
     Past origins are a good third of a season apart, so that every phase comes, from where a series' scale is known; in
@@ -386,7 +413,7 @@ def _read(members: Sequence[Model], values_ST: Floats, now_O: Indices, horizon: 
     checked, asked = int(real_SG.sum()), len(now_O)
     rows_N = np.concatenate([np.nonzero(real_SG)[0], np.repeat(np.arange(series), asked)])
     at_N = np.concatenate([origins_SG[real_SG], np.tile(now_O + steps - 1, series)])
-    said_NHQ = _ensemble(members, values_ST, (rows_N, at_N), horizon)
+    said_NHQ = _ensemble(members, seen or _see(members, values_ST), (rows_N, at_N), horizon)
     said_SGHQ = np.zeros((series, count, horizon, len(QUANTILES)))
     said_SGHQ[real_SG] = said_NHQ[:checked]
     ahead_SGH = origins_SG[..., None] + np.arange(1, horizon + 1)
@@ -397,12 +424,18 @@ def _read(members: Sequence[Model], values_ST: Floats, now_O: Indices, horizon: 
     return past, said_NHQ[checked:].reshape(series, asked, horizon, len(QUANTILES))
 
 
-def _ensemble(members: Sequence[Model], values_ST: Floats, at: tuple[Indices, Indices], horizon: int) -> Floats:
-    """The members' mean quantiles (N, H, Q) of series and origin ``at``; the series are scaled once."""
-    scaled = scale_series(values_ST, members[0].scaling)
-    steps_K = np.arange(1, horizon + 1)
-    total_NKQ: Floats = np.zeros((len(at[0]), horizon, len(QUANTILES)))
-    for model in members:
-        h_STD, _ = runtime.read(model.weights, scaled.inputs_BTC)
-        total_NKQ += answer_at(model, scaled, h_STD, at, steps_K)
-    return total_NKQ / len(members)
+def _see(members: Sequence[Model], values_ST: Floats) -> _Seen:
+    """Read series with every member; they are scaled once."""
+    scaling = members[0].scaling
+    scaled = scale_series(values_ST, scaling)
+    heads = [runtime.read(model.weights, scaled.inputs_BTC)[0] for model in members]
+    return _Seen(values_ST, scaling.seasons, scaled, heads)
+
+
+def _ensemble(members: Sequence[Model], seen: _Seen, at: tuple[Indices, Indices], horizon: int) -> Floats:
+    """The members' mean quantiles (N, H, Q) of series and origin ``at``."""
+    made = [
+        answer_at(model, seen.scaled, h_STD[at], at, np.arange(1, horizon + 1))
+        for model, h_STD in zip(members, seen.heads, strict=True)
+    ]
+    return np.asarray(sum(made, np.zeros(1)) / len(members))
