@@ -217,6 +217,14 @@ def test_an_origin_of_a_short_series_says_what_is_predicted_from_the_table_that_
     same(shot.forecast_panel(cut, 18), shot.predict_many(whole, last(whole) - 7, 18)[:, 0])
 
 
+def test_a_series_that_begins_after_an_origin_has_a_forecast_of_nothing_there(shot, monkeypatch):
+    monkeypatch.setattr("gatecast.zeroshot.CELLS", 1)  # it is read by itself, not beside the longer one
+    panel = months([SERIES["walk"], 100 + SERIES["walk"][-30:]])
+    made = shot.predict_many(panel, last(panel) - [35, 3], 6)
+    assert not made[1, 0].any() and made[1, 1].all()
+    assert made[0].all()
+
+
 def test_one_origin_among_others_says_what_it_says_alone(shot, panel):
     origins = last(panel) - [20, 3]
     among = shot.predict_many(panel, origins, 18)

@@ -165,7 +165,8 @@ class ZeroShot(Estimator):
             members = self._members(seasons)
             common = _common(members, panel, rows, now, horizon)
             for part in _alike(panel, rows):
-                values_ST = pad_left([panel.series_values(int(s))[-shown:] for s in part])
+                values = [panel.series_values(int(s))[-shown:] for s in part]
+                values_ST = pad_left(values, 1 - int(now.min()))  # a series may begin after an origin
                 made[part] = _from_origins(members, values_ST, now, horizon, common)
         return made
 
