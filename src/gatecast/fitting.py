@@ -343,9 +343,9 @@ def _shape_of(start: Model, asked: NetworkConfig | None, kind: str) -> NetworkCo
             f"{layers} x {units}, which stay; leave the network's settings out, or train one with fit"
         )
     cell = start.weights.cell
-    if asked is not None and asked.cell != cell:
+    if asked is not None and "cell" in asked.model_fields_set and asked.cell != cell:
         raise SettingsError(
-            f"fine_tune: cell = {asked.cell!r} is asked for, and the network to start from is made of {cell!r}, which "
+            f"{kind}: cell = {asked.cell!r} is asked for, and the network to start from is made of {cell!r}, which "
             "stays; leave the network's settings out, or train one with fit"
         )
     return (asked or start.config.network).model_copy(update={"units": units, "layers": layers, "cell": cell})
