@@ -217,8 +217,14 @@ def _go_on(
     return replace(model, card={**model.card, "start": dict(start.card)}), fitted
 
 
-def ledger_of(series: Series, wishes: Wishes) -> Ledger | None:
+def ledger_of(series: Series, wishes: Wishes, kind: str = "fit", start: Model | None = None) -> Ledger | None:
     """Where what a time budget came to is kept; None without a budget, or without checkpoints.
+
+    Args:
+        series: what is learned from.
+        wishes: what was asked for.
+        kind: the call that asks.
+        start: the model that it goes on from, if it goes on from one.
 
     Raises:
         SettingsError: the checkpoint's folder holds an unfinished fit of other data or settings.
@@ -227,6 +233,8 @@ def ledger_of(series: Series, wishes: Wishes) -> Ledger | None:
     if wishes.checkpoint is None or wishes.training is None or wishes.training.budget is None:
         return None
     identity = {
+        "kind": kind,
+        "start": None if start is None else fingerprint_of(weights_to_arrays(start.weights)),
         "data": fingerprint(series.planes),
         "validation": series.validation,
         "seasons": wishes.season_length,
