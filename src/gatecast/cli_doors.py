@@ -93,7 +93,8 @@ def export(
 
         if to != "onnx":
             raise SettingsError(f"--to: {to!r} is not offered; choose onnx")
-        path = out or files[0].with_suffix(".onnx")
         known = Path("shipped")
-        export_onnx([each for file in files for each in (shipped() if file == known else (load_model(file),))], path)
+        models = [each for file in files for each in (shipped() if file == known else (load_model(file),))]
+        path = out or files[0].with_suffix(".onnx")
+        export_onnx(models, path)
         typer.echo(path)

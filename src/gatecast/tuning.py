@@ -221,17 +221,26 @@ def _search(start: Start, limits: Limits, note: Note) -> Tuned:
         return _found(space, hunt, tuple(fresh), interrupted)
 
 
-def check_places(out: Path, storage: Path) -> None:
-    """Refuse to write over settings that are not those of the search that is to go on.
+def check_places(out: Path, storage: Path | None = None) -> Path:
+    """Return where the trials are kept: in ``storage``, or beside ``out``, with the ending ``.sqlite``.
+
+    Settings that are not those of the search that is to go on are not written over.
 
     Raises:
-        OutputError: ``out`` is there and the storage is not, or the folder of one is missing.
+        OutputError: ``out`` is a folder or the storage itself, is there while the storage is not, or the folder of one
+            is missing.
     """
+    if not out.name or out.is_dir():
+        raise OutputError(f"{out}: is a folder; name a file for the settings with --out")
+    storage = storage or out.with_suffix(".sqlite")
+    if out.resolve() == storage.resolve():
+        raise OutputError(f"{out}: cannot hold both settings and trials; give --out the ending .toml, or --storage")
     if out.exists() and not storage.exists():
         raise OutputError(f"{out}: is already there, and no search in {storage}; choose another file with --out")
     for path in (out, storage):
         if not path.parent.is_dir():
             raise OutputError(f"{path}: there is no folder {path.parent}; make it, or choose another file")
+    return storage
 
 
 def tuned_as_text(tuned: Tuned) -> str:
