@@ -90,7 +90,8 @@ class Verdict:
     seen_before: int | None  # the whole test part occurs so many steps earlier
     period: int | None  # history and test part repeat digit for digit after so many steps
     ar2_error: float | None  # one-step RMSE of two coefficients over the standard deviation
-    horizon: int  # steps ahead
+    horizon: int  # steps that are judged at each origin
+    gap: int  # steps between an origin and the first of them
     crps: float
     gain_crps_percent: float | None  # over the baseline with the lowest CRPS
     gain_interval_percent: tuple[float, float] | None  # 90 %, of the gain in RMSE over the best baseline
@@ -122,6 +123,7 @@ class PanelVerdict:
     left_out: int  # series without a scale, or without a known truth
     origins: int  # of a series, at most
     horizon: int
+    gap: int
     mase: float
     best_baseline: str
     best_mase: float
@@ -222,8 +224,7 @@ def _advice(verdict: Verdict | PanelVerdict, gain: float | None, rival: str, sub
     if reads_future(verdict):
         return ": believe none of these figures, since the future reaches the forecasts."
     if verdict.claimed:
-        ahead = "one step ahead" if verdict.horizon == 1 else f"1 to {verdict.horizon} steps ahead"
-        return f" and better than every baseline: use it for {subject}, {ahead}."
+        return f" and better than every baseline: use it for {subject}, {_ahead(verdict)}."
     if better:
         why = "but another seed moves it as far" if verdict.p_value < SIGNIFICANT else "which chance explains"
         return f", {why}: do not use it for {subject}."
@@ -231,6 +232,12 @@ def _advice(verdict: Verdict | PanelVerdict, gain: float | None, rival: str, sub
         return f": it adds nothing, so do not use it for {subject}."
     instead = f", use {rival}" if verdict.best_baseline in verdict.worse_than else ""
     return f": do not use it for {subject}{instead}."
+
+
+def _ahead(verdict: Verdict | PanelVerdict) -> str:
+    """Say which steps ahead were judged."""
+    first, last = verdict.gap + 1, verdict.gap + verdict.horizon
+    return f"{first} to {last} steps ahead" if first < last else f"{last} steps ahead" if last > 1 else "one step ahead"
 
 
 def too_few(verdict: Verdict | PanelVerdict) -> int:
