@@ -187,9 +187,8 @@ def judge_panel_coverage(
     error = np.sqrt(long_run_variance(means, min(overlap, len(means)) - 1 if by_time else 0) / max(len(means) - 1, 1))
     wide = 1.96 * float(error) if len(means) > 1 else 1.0
     band, confidence = ((max(0.0, share - wide), min(1.0, share + wide)) for share in (asked, held))
-    return Coverage(
-        asked, held, band, band[0] <= held <= band[1] or _close(held, asked), confidence, len(means) // overlap or 1
-    )
+    independent = -(-len(means) // overlap) if by_time else len(means)
+    return Coverage(asked, held, band, band[0] <= held <= band[1] or _close(held, asked), confidence, independent)
 
 
 def hits(truth: npt.ArrayLike, quantiles: npt.ArrayLike, level: int) -> Array:
