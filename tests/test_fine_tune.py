@@ -18,9 +18,10 @@ from gatecast.panel import panel_from_arrays, panel_from_frame
 from gatecast.predictor import forecast_panel, predict_many
 from gatecast.runtime import weights_from_arrays, weights_to_arrays
 from gatecast.scaling import Running
-from gatecast.supply import Given, Part
+from gatecast.supply import Part
 from gatecast.training import Terms, train
 from gatecast.zeroshot import ZeroShot, shipped
+from helpers_supply import Given
 
 SMALL = NetworkConfig(units=6)
 QUICK = {"scaling": "running", "context": 24, "horizon": 6, "batch": 4, "origins": 4, "steps": 3, "readout": False}
