@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -510,8 +511,8 @@ def test_the_server_s_own_page_and_its_names_are_let_in(server):
         assert server.client.post("/v1/forecast", json=body, headers=headers).status_code == 200
 
 
-def test_with_a_token_nothing_but_ping_answers_without_it(tmp_path):
-    token = "a-long-and-random-token"
+@pytest.mark.parametrize("token", ["a-long-and-random-token", 'signs;too,&#+%3B"=\\/?'])
+def test_with_a_token_nothing_but_ping_answers_without_it(token, tmp_path):
     with served(tmp_path, door=Door(token=token)) as server:
         assert server.client.get("/ping").status_code == 200
         for path in ("/", "/v1/models", "/metrics", "/openapi.json", "/?token=wrong"):
@@ -520,7 +521,7 @@ def test_with_a_token_nothing_but_ping_answers_without_it(tmp_path):
         bearer = {"authorization": f"Bearer {token}"}
         assert server.client.get("/v1/models", headers=bearer).status_code == 200
         assert server.client.get("/v1/models", headers={"authorization": f"Bearer {token}x"}).status_code == 401
-        greeted = server.client.get(f"/?token={token}")
+        greeted = server.client.get(f"/?token={quote(token, safe='')}")
         assert greeted.status_code == 303 and greeted.headers["location"] == "/"
         assert {"HttpOnly", "SameSite=Strict"} <= {part.strip() for part in greeted.headers["set-cookie"].split(";")}
         assert server.client.get("/v1/models").status_code == 200  # the client keeps cookies

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -40,7 +41,7 @@ def serve(
             if open_page:
                 import webbrowser
 
-                webbrowser.open(f"{url}?token={door.token}" if door.token else url)
+                webbrowser.open(f"{url}?token={quote(door.token, safe='')}" if door.token else url)
 
         listen(folder or Path.home() / ".gatecast", door, port, Limits(workers=workers), ready)
 
