@@ -21,11 +21,15 @@ import pytest
 
 import gatecast
 from gatecast import lab
+from gatecast.errors import OutputError
 from gatecast.guard import Door
 from gatecast.jobs import Jobs
 from gatecast.lab_questions import QUESTIONS, SECONDS, USUAL
-from gatecast.limits import Limits
+from gatecast.limits import Limits, Refusal
+from gatecast.sources import DATASETS
 from gatecast.tables import table_as
+from gatecast.uploads import Uploads
+from gatecast.workers import Pool
 from helpers_server import raw, served
 
 SALES = "day,sales,price\n" + "\n".join(f"2024-01-{day:02d},{100 + day % 7},{day}" for day in range(1, 32)) + "\n"
@@ -236,6 +240,34 @@ def test_uploads_lie_in_the_data_folder_under_names_of_the_server_and_the_newest
         refused(server.client.delete(f"/v1/uploads/{kept[1]['id']}"), 404, "not_found")
 
 
+def test_an_upload_that_a_full_disk_cuts_short_leaves_nothing_and_one_that_was_spoilt_is_unknown(tmp_path, monkeypatch):
+    uploads = Uploads(tmp_path, 3)
+    kept = uploads.keep(b"y", "sales.csv", {})
+    (tmp_path / kept["id"] / "about.json").write_bytes(b"{")
+    with pytest.raises(Refusal, match="send the file again"):
+        uploads.read(kept["id"])
+
+    def full(path, content):
+        if path.name == "about.json":
+            raise OutputError("no space left")
+        path.write_bytes(content)
+
+    monkeypatch.setattr("gatecast.uploads.write_atomically", full)
+    with pytest.raises(OutputError, match="no space left"):
+        uploads.keep(b"x" * 1_000, "sales.csv", {})
+    assert [path.name for path in tmp_path.iterdir()] == [kept["id"]]
+
+
+def test_a_worker_loads_nothing_from_the_folder_that_the_server_was_started_in(tmp_path, monkeypatch):
+    (tmp_path / "random.py").write_text("raise SystemExit('loaded from the working folder')")
+    monkeypatch.chdir(tmp_path)
+    pool = Pool(1, 1, 60, "gatecast.tasks_light:ready")
+    try:
+        assert len(pool.submit("gatecast.tasks_light:datasets", {}).result(120)) == len(DATASETS)
+    finally:
+        pool.close()
+
+
 @pytest.mark.slow
 def test_what_takes_too_long_is_stopped_and_the_next_request_is_answered(tmp_path):
     many = {"unique_id": [str(k % 2000) for k in range(20_000)], "ds": [k // 2000 for k in range(20_000)]}
@@ -299,6 +331,10 @@ def test_a_stream_refuses_a_number_that_cannot_be_reckoned_with_and_reads_nothin
 def test_a_stream_without_a_value_says_so(server):
     made = server.ask("/v1/streams", values=[None]).json()
     assert "no value yet" in refused(server.client.get(f"/v1/streams/{made['id']}?horizon=1"), 422, "data")
+    asked = f"/v1/streams/{made['id']}"
+    assert "no value yet" in refused(server.ask(asked, values=[None, None], horizon=1), 422, "data")
+    assert server.client.get(asked).json()["steps"] == 1  # what is refused is not read
+    assert server.ask(asked, values=[None, 5.0], horizon=2).json()["steps"] == 3
 
 
 def test_streams_are_bounded_and_the_one_unused_for_longest_is_evicted_with_words(tmp_path):
@@ -433,6 +469,8 @@ def test_what_is_finished_is_listed_again_and_what_was_half_written_is_swept_awa
     (tmp_path / ".0123456789abcdef.x").mkdir()
     (tmp_path / ".0123456789abcdef.x" / "model.safetensors").write_bytes(b"half")
     (tmp_path / "fedcba9876543210").mkdir()
+    (tmp_path / "fedcba9876543211").mkdir()
+    (tmp_path / "fedcba9876543211" / "job.json").write_text('{"name": "spoilt"')  # by whoever opened it
     again = Jobs(tmp_path, Limits())
     known = server.client.get(f"/v1/models/{identity}").json()
     assert again.states() == [known] and again.path(identity, "report.html").is_file()
