@@ -19,7 +19,8 @@ from gatecast import cli, tuning
 from gatecast.config import NetworkConfig, TrainingConfig, read_config
 from gatecast.errors import DataError, OutputError, SettingsError
 from gatecast.space import Space
-from gatecast.tuning import Tried, Tuned, sentence_of, tune
+from gatecast.tuned import Tried, Tuned, sentence_of
+from gatecast.tuning import tune
 
 SMALL = NetworkConfig(units=4)
 SHORT = TrainingConfig(updates=4, batch=2, context=16, origins=2, steps=2, hide=0.0, readout=False)

@@ -258,7 +258,8 @@ def tune(  # noqa: PLR0913 (one parameter per option)
     with plain_errors():
         from gatecast.durations import seconds_of
         from gatecast.opening import open_source
-        from gatecast.tuning import Limits, check_places, search, tuned_as_text
+        from gatecast.tuned import check_places, tuned_as_text
+        from gatecast.tuning import Limits, search
 
         try:
             seconds = None if budget is None else seconds_of(budget)
