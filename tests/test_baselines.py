@@ -1,17 +1,14 @@
 """Baselines equal their definitions written as loops, read nothing after the origin, and survive odd series."""
 
 import numpy as np
-import pandas as pd
-import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gatecast import baselines
-from gatecast.baselines import AR, BASELINES, Drift, LastValue, SeasonalNaive, TableForecaster
+from gatecast.baselines import AR, BASELINES, Drift, LastValue, SeasonalNaive
 from gatecast.config import MEDIAN, QUANTILES
 from gatecast.errors import DataError, SettingsError
-from gatecast.panel import Forecaster, ManyOrigins, panel_from_frame
 
 SEASON, TRAINING = 7, 150
 SINE = np.sin(1 + 2 * np.pi * np.arange(5001) / 100)
@@ -239,57 +236,3 @@ def test_what_cannot_work_is_refused():
         AR(20).fit_values(values[:30], 1)
     with pytest.raises(SettingsError, match="fixed_order is -1"):
         AR(-1)
-
-
-# ---- over a table
-
-
-def table(lengths=(220, 60)):
-    """Two daily series of different lengths, as a long pandas table."""
-    parts = [
-        pd.DataFrame({"unique_id": f"s{s}", "ds": pd.date_range("2024-01-01", periods=n), "y": series(s, n)})
-        for s, n in enumerate(lengths)
-    ]
-    return pd.concat(parts, ignore_index=True)
-
-
-@each
-def test_a_table_is_forecast_series_by_series(baseline):
-    frame = table()
-    forecaster: Forecaster = TableForecaster(baseline, SEASON)
-    made = forecaster.fit(frame).predict(10, level=(80, 95))
-    name = baseline.name
-    bounds = [f"{name}-{side}-{level}" for level in (80, 95) for side in ("lo", "hi")]
-    assert list(made.columns) == ["unique_id", "ds", name, *bounds] and len(made) == 20
-    for s, length in enumerate((220, 60)):
-        rows, values = made[made["unique_id"] == f"s{s}"], series(s, length)
-        alone = baseline().fit_values(values, SEASON).predict_many(values, [length - 1], 10)[0]
-        np.testing.assert_allclose(rows[name], alone[:, MEDIAN])
-        np.testing.assert_allclose(rows[f"{name}-lo-80"], alone[:, 2])
-        np.testing.assert_allclose(rows[f"{name}-hi-95"], alone[:, -1])
-        assert rows["ds"].iloc[0] == pd.Timestamp("2024-01-01") + pd.Timedelta(days=length)
-
-
-@each
-def test_a_panel_is_forecast_from_many_origins(baseline):
-    panel = panel_from_frame(table())
-    forecaster: ManyOrigins = TableForecaster(baseline).fit(panel.head(40))
-    made = forecaster.predict_many(panel, np.array([39, 50]), 4)
-    assert made.shape == (2, 2, 4, len(QUANTILES))
-    values = panel.series_values(1)
-    np.testing.assert_array_equal(made[1], baseline().fit_values(values[:40], SEASON).predict_many(values, [39, 50], 4))
-
-
-def test_the_kind_of_table_that_came_in_goes_out():
-    frame = pl.from_pandas(table())
-    assert isinstance(TableForecaster(lambda: AR(2)).fit(frame).predict(3), pl.DataFrame)
-
-
-def test_a_table_forecaster_refuses_what_it_cannot_do():
-    with pytest.raises(SettingsError, match="fit Drift first"):
-        TableForecaster(Drift).predict(3)
-    forecaster = TableForecaster(Drift).fit(table())
-    with pytest.raises(SettingsError, match="nothing but the series"):
-        forecaster.predict(3, future=table())
-    with pytest.raises(DataError, match="fitted on 2 series and is asked for 1"):
-        forecaster.predict_many(panel_from_frame(table((50,))), np.array([3]), 1)

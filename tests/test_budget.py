@@ -194,6 +194,15 @@ def test_what_was_used_before_a_kill_is_used(ticking, tmp_path):
     assert model.model_.config.training.stop == 70  # one update, and its time is up
 
 
+@pytest.mark.parametrize("kind", ["fine_tune", "continue_fit"])
+def test_a_budget_that_was_used_by_one_fit_is_whole_for_the_next(kind, ticking, tmp_path):
+    panel, asked = series(), {"scaling": "running", "updates": 200, "budget": 200}
+    model = kept(tmp_path, panel, **asked)
+    getattr(model, kind)(panel)
+    assert model.model_.config.training.stop is None  # its clock did not end it, as where all is used
+    assert model.fitted_.trained.planned > budget.REHEARSED
+
+
 def test_a_stop_is_reached_whether_or_not_it_was_killed_before(tmp_path):
     panel, asked = series(4), {"scaling": "running", "updates": 60, "stop": 75}
     for die in (20, 70):  # in the first training, and in the second one

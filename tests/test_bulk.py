@@ -109,6 +109,24 @@ def test_a_series_of_zeros_is_forecast_as_zeros(monkeypatch):
     assert not plain.any() and not quick.any()
 
 
+def rows(values_ST):
+    """Series side by side as a panel."""
+    series, steps = values_ST.shape
+    names, ds = np.repeat([f"s{s:02d}" for s in range(series)], steps), np.tile(np.arange(steps), series)
+    return panel_from_frame({"unique_id": names, "ds": ds, "y": values_ST.ravel()})
+
+
+@pytest.mark.parametrize("unit", [1e-90, 1e-43, 1e43, 1e90])
+def test_the_unit_of_a_series_is_that_of_its_forecast_however_large_or_small(unit, monkeypatch):
+    monkeypatch.setattr(predictor, "MANY", 0)
+    model, values, origins = model_of(), walks(steps=300), np.arange(50, 299)
+    one, other = (predictor.predict_many(model, each, origins, 5) for each in (values, unit * values))
+    np.testing.assert_allclose(other / unit, one, rtol=1e-4, atol=1e-4)
+    ends = walks(40, steps=30)
+    one, other = (predictor.forecast_panel(model, rows(each), 5) for each in (ends, unit * ends))
+    np.testing.assert_allclose(other / unit, one, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize("forget", [0.0, 4.0])
 def test_values_after_an_origin_change_no_bit_of_its_forecast(forget, monkeypatch):
     monkeypatch.setattr(predictor, "MANY", 0)

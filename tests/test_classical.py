@@ -9,11 +9,12 @@ from statsforecast import StatsForecast, models
 from statsforecast.ets import ets_f
 
 from gatecast import engines
-from gatecast.classical import CLASSICAL, MSTL, AutoARIMA, AutoETS, AutoTheta, classical_for, estimate_seconds
+from gatecast.classical import MSTL, AutoARIMA, AutoETS, AutoTheta, classical_for, estimate_seconds
 from gatecast.config import MEDIAN, QUANTILES
 from gatecast.errors import DataError, SettingsError
 
 SEASON, TRAINING, STEPS = 4, 100, 150
+CLASSICAL = (AutoETS, AutoTheta, AutoARIMA, MSTL)
 PACKAGE = {each.name: getattr(models, each.name) for each in CLASSICAL}
 each = pytest.mark.parametrize("model", CLASSICAL, ids=lambda model: model.name)
 plain = pytest.mark.parametrize("model", [AutoETS, AutoTheta, AutoARIMA], ids=lambda model: model.name)

@@ -36,6 +36,8 @@ def test_what_is_no_copy_gives_none():
     assert occurs_in(SINE[:4500], SINE[4500:4503]) is None, "so does a very short one"
     assert exact_period(WALK) is None
     assert exact_period(np.append(SINE, 0.0)) is None
+    assert exact_period(np.append(WALK[:11], WALK[:11])) == 11
+    assert exact_period(np.append(WALK[:11], WALK[:10])) is None, "not two whole periods"
 
 
 def moved(lead, scale=1.0, offset=0.0):

@@ -129,6 +129,8 @@ def test_a_panel_that_misses_together_has_a_wide_band():
     assert width[0] > 3 * width[1]
     short = judge_panel_coverage(own[:, :5], right(own[:, :5]), 80)
     assert short.independent == 30 and short.christoffersen is None
+    assert judge_panel_coverage(own[:, :5], right(own[:, :5]), 80, overlap=4).independent == 30  # series share no step
+    assert judge_panel_coverage(own, right(own), 80, overlap=4).independent == 25  # and origins do
 
 
 def test_what_does_not_fit_is_refused():

@@ -275,6 +275,8 @@ def test_the_command_writes_a_graph_beside_the_model(tmp_path):
     assert (tmp_path / "other.onnx").read_bytes() == (tmp_path / "m.onnx").read_bytes()
     wrong = CliRunner().invoke(app, ["export", str(tmp_path / "m.safetensors"), "--to", "tflite"])
     assert (wrong.exit_code, wrong.stderr) == (2, "gatecast: --to: 'tflite' is not offered; choose onnx\n")
+    folder = CliRunner().invoke(app, ["export", "."])
+    assert (folder.exit_code, folder.stderr.startswith("gatecast: .: there is no such file")) == (4, True)
 
 
 def test_without_onnx_the_extra_is_named(monkeypatch):

@@ -20,9 +20,10 @@ from gatecast.predictor import forecast_panel, predict_many
 from gatecast.run import complete
 from gatecast.runtime import weights_from_arrays, weights_to_arrays
 from gatecast.scaling import Running
-from gatecast.supply import Given, Part
+from gatecast.supply import Part
 from gatecast.training import Terms, train
 from gatecast.zeroshot import ZeroShot, shipped
+from helpers_supply import Given
 
 SMALL = NetworkConfig(units=6)
 QUICK = {"scaling": "running", "context": 24, "horizon": 6, "batch": 4, "origins": 4, "steps": 3, "readout": False}
@@ -253,6 +254,20 @@ def test_a_scaling_that_is_fixed_and_another_shape_are_refused_in_words(start):
         other = LSTMForecaster(NetworkConfig(units=7))
         other.model_ = start
         other.fine_tune(table())
+
+
+@pytest.mark.parametrize("kind", ["fine_tune", "continue_fit"])
+def test_another_cell_is_refused_only_where_one_is_asked_for(kind, tmp_path):
+    learned = LSTMForecaster(NetworkConfig(units=6, cell="gru"), quick(updates=2)).fit(ONE)
+    learned.save(tmp_path / "gru.safetensors")
+
+    def go_on(**shape):
+        other = LSTMForecaster(NetworkConfig(**shape), quick(updates=2)).load(tmp_path / "gru.safetensors")
+        return getattr(other, kind)(panel_from_arrays(ONE)).model_
+
+    assert go_on(dropout=0.1).weights.cell == go_on().config.network.cell == "gru"
+    with pytest.raises(SettingsError, match=f"^{kind}: cell = 'rnn' is asked for, and .* made of 'gru'"):
+        go_on(cell="rnn")
 
 
 def test_after_a_refusal_the_forecaster_is_as_it_was(start):

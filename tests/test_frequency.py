@@ -239,9 +239,17 @@ def test_numbers_that_64_bits_do_not_hold_are_refused():
         steps_between(np.int64([-(2**62) - 2**61]), np.int64([2**62]), parse_frequency("1"))
 
 
+@pytest.mark.parametrize("code", ["999999999999YE", "9999999999999999999M15", "9999999QS", "9000000000000000000MS"])
+def test_months_that_no_time_can_be_are_refused(code):
+    with pytest.raises(DataError, match=r"beyond the (largest|year 290,000)"):
+        future_times(np.datetime64("2020-01-15", "us"), parse_frequency(code), 3)
+
+
 @pytest.mark.parametrize(
     "text",
     [
+        "1" * 5_000,
+        "1" * 5_000 + "D",
         "D-0000000",
         "D-1000000",
         "D-1111111",

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from gatecast.doctor import check
 from gatecast.errors import DataError, SettingsError
 from gatecast.findings import KINDS
-from gatecast.mending import FIXES, check_fixes, mend
+from gatecast.mending import FIXES, check_fixes, later_words, mend
 from gatecast.panel import panel_from_frame
 
 sys.path.append(str(Path(__file__).parent / "doctor"))
@@ -592,3 +592,10 @@ def test_the_report_says_what_was_mended():
     assert report.as_dict()["mended"] == list(report.mended)
     assert "mended     sort: 2 rows moved, first in row 11\nmended     fill: nothing to do\n" in report.as_text()
     assert check(frame).mended == ()
+
+
+def test_a_fix_that_carries_later_values_back_is_named_where_it_did_something():
+    gap = {"ds": np.arange(30), "y": [1.0, 2.0, None, *np.sin(np.arange(27))]}
+    (sentence,) = later_words(mend(gap, ["interpolate", "outliers", "sort"]).done)
+    assert sentence.startswith("The fix 'interpolate' reads values that come later")
+    assert not later_words(mend(gap, ["fill", "sort"]).done)

@@ -16,10 +16,7 @@ from gatecast.errors import DataError, SettingsError
 from gatecast.frames import forecast_table
 from gatecast.frequency import future_times, parse_frequency
 from gatecast.panel import (
-    Forecaster,
-    ManyOrigins,
     Names,
-    Panel,
     fill_holes,
     panel_from_arrays,
     panel_from_frame,
@@ -530,25 +527,3 @@ def test_other_levels_are_refused_with_the_list():
     panel = panel_from_arrays([1, 2, 3])
     with pytest.raises(SettingsError, match="level 85 is not offered; choose from 20, 40, 60, 80, 90, 95"):
         forecast_table(panel, {"M": forecast(panel, 1)}, [80, 85])
-
-
-def test_the_protocols_can_be_met():
-    class Zeros:
-        name = "Zeros"
-
-        def fit(self, table):
-            self.panel = table
-            return self
-
-        def predict(self, horizon, level=(), future=None):
-            zeros = np.zeros((len(self.panel), horizon, len(QUANTILES)))
-            return forecast_table(self.panel, {self.name: zeros}, level)
-
-        def predict_many(self, panel, origins, horizon):
-            return np.zeros((len(panel), len(origins), horizon, len(QUANTILES)))
-
-    model: Forecaster = Zeros().fit(panel_from_arrays([1, 2, 3]))
-    assert model.predict(2).num_rows == 2
-    many: ManyOrigins = Zeros()
-    panel: Panel = panel_from_arrays([1, 2, 3])
-    assert many.predict_many(panel, np.array([0, 1]), 4).shape == (1, 2, 4, 13)

@@ -206,6 +206,7 @@ def test_what_was_mended_is_in_both_objects_and_on_the_screen(tmp_path):
         assert mended and "interpolate" in mended[0]
         shown = call("run", table, *fast).stdout
         assert f"mended: {mended[0]}" in shown
+        assert "The fix 'interpolate' reads values that come later" in shown
         assert "columns: time Month; target Sales" in shown
         assert "monthly (first day)" in shown and "season length 12" in shown
 

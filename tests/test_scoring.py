@@ -11,6 +11,7 @@ import gatecast
 from gatecast.cli import app
 from gatecast.errors import SettingsError
 from gatecast.scoring import backtest_as_dict, judge_backtest, score_backtest
+from gatecast.significance import diebold_mariano
 from gatecast.verdict import PanelVerdict, Verdict
 
 BASELINES = ["LastValue", "SeasonalNaive", "AR"]
@@ -53,6 +54,29 @@ def test_an_oracle_scores_exactly_nothing(table):
     assert other.mase > 0.5
     verdict = judge_backtest(done, "Oracle")
     assert isinstance(verdict, Verdict) and verdict.best_baseline == "LastValue"
+
+
+@pytest.mark.parametrize(("horizon", "gap", "step"), [(1, 9, 1), (3, 4, 2), (2, 5, 7)])
+def test_forecasts_after_a_gap_overlap_as_far_as_they_reach(horizon, gap, step):
+    """An error of one step after a gap of nine is one of ten steps ahead: neighbouring ones share nine changes."""
+    walk = np.random.default_rng(0).normal(size=400).cumsum()
+    done = gatecast.backtest(walk, ["Drift", "LastValue"], horizon, gap=gap, step=step, origins=40)
+    verdict, overlap = judge_backtest(done, "Drift"), -(-(gap + horizon) // step)
+    squares = [
+        np.mean((done.forecasts[name][0, ..., 6] - done.truth_SOH[0]) ** 2, axis=1) for name in ("Drift", "LastValue")
+    ]
+    assert verdict.p_value == pytest.approx(diebold_mariano(*squares, overlap).p_better)
+    assert (verdict.gap, verdict.coverage[0].independent) == (gap, -(-40 // overlap))
+    assert [row.step for row in verdict.horizons] == list(range(gap + 1, gap + horizon + 1))
+    assert (verdict.coverage[0].christoffersen is None) == (gap >= step)
+
+
+def test_after_a_gap_it_is_said_which_steps_are_judged_and_a_repeated_series_is_found():
+    wave = np.tile(seasonal(steps=50), 6)
+    done = gatecast.backtest(wave, {"Oracle": oracle(wave), "LastValue": "LastValue"}, 2, gap=3, step=1, origins=60)
+    verdict = judge_backtest(done, "Oracle")
+    assert "use it for this series, 4 to 5 steps ahead" in verdict.sentence
+    assert (verdict.period, verdict.seen_before) == (50, 100)
 
 
 def test_several_series_are_judged_together_and_each_counts_once():

@@ -102,6 +102,7 @@ def test_unknown_steps_are_never_looked_at(unknown):
 
 def test_a_series_that_is_all_unknown_has_no_season():
     assert found_season(panel([wave(7, 40)]), 40) == 1
+    assert found_season(panel([wave(7, 100), wave(7, 90)]), 120) == 1  # nor one that begins after what is known
     assert dict(described(seasons_of(panel([wave(7, 40), wave(7, 200)]), (7,), 45))) == {(1,): [0], (7,): [1]}
 
 

@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import quote
 
 import httpx
 import numpy as np
@@ -20,11 +21,15 @@ import pytest
 
 import gatecast
 from gatecast import lab
+from gatecast.errors import OutputError
 from gatecast.guard import Door
 from gatecast.jobs import Jobs
 from gatecast.lab_questions import QUESTIONS, SECONDS, USUAL
-from gatecast.limits import Limits
+from gatecast.limits import Limits, Refusal
+from gatecast.sources import DATASETS
 from gatecast.tables import table_as
+from gatecast.uploads import Uploads
+from gatecast.workers import Pool
 from helpers_server import raw, served
 
 SALES = "day,sales,price\n" + "\n".join(f"2024-01-{day:02d},{100 + day % 7},{day}" for day in range(1, 32)) + "\n"
@@ -235,6 +240,34 @@ def test_uploads_lie_in_the_data_folder_under_names_of_the_server_and_the_newest
         refused(server.client.delete(f"/v1/uploads/{kept[1]['id']}"), 404, "not_found")
 
 
+def test_an_upload_that_a_full_disk_cuts_short_leaves_nothing_and_one_that_was_spoilt_is_unknown(tmp_path, monkeypatch):
+    uploads = Uploads(tmp_path, 3)
+    kept = uploads.keep(b"y", "sales.csv", {})
+    (tmp_path / kept["id"] / "about.json").write_bytes(b"{")
+    with pytest.raises(Refusal, match="send the file again"):
+        uploads.read(kept["id"])
+
+    def full(path, content):
+        if path.name == "about.json":
+            raise OutputError("no space left")
+        path.write_bytes(content)
+
+    monkeypatch.setattr("gatecast.uploads.write_atomically", full)
+    with pytest.raises(OutputError, match="no space left"):
+        uploads.keep(b"x" * 1_000, "sales.csv", {})
+    assert [path.name for path in tmp_path.iterdir()] == [kept["id"]]
+
+
+def test_a_worker_loads_nothing_from_the_folder_that_the_server_was_started_in(tmp_path, monkeypatch):
+    (tmp_path / "random.py").write_text("raise SystemExit('loaded from the working folder')")
+    monkeypatch.chdir(tmp_path)
+    pool = Pool(1, 1, 60, "gatecast.tasks_light:ready")
+    try:
+        assert len(pool.submit("gatecast.tasks_light:datasets", {}).result(120)) == len(DATASETS)
+    finally:
+        pool.close()
+
+
 @pytest.mark.slow
 def test_what_takes_too_long_is_stopped_and_the_next_request_is_answered(tmp_path):
     many = {"unique_id": [str(k % 2000) for k in range(20_000)], "ds": [k // 2000 for k in range(20_000)]}
@@ -298,6 +331,10 @@ def test_a_stream_refuses_a_number_that_cannot_be_reckoned_with_and_reads_nothin
 def test_a_stream_without_a_value_says_so(server):
     made = server.ask("/v1/streams", values=[None]).json()
     assert "no value yet" in refused(server.client.get(f"/v1/streams/{made['id']}?horizon=1"), 422, "data")
+    asked = f"/v1/streams/{made['id']}"
+    assert "no value yet" in refused(server.ask(asked, values=[None, None], horizon=1), 422, "data")
+    assert server.client.get(asked).json()["steps"] == 1  # what is refused is not read
+    assert server.ask(asked, values=[None, 5.0], horizon=2).json()["steps"] == 3
 
 
 def test_streams_are_bounded_and_the_one_unused_for_longest_is_evicted_with_words(tmp_path):
@@ -432,6 +469,8 @@ def test_what_is_finished_is_listed_again_and_what_was_half_written_is_swept_awa
     (tmp_path / ".0123456789abcdef.x").mkdir()
     (tmp_path / ".0123456789abcdef.x" / "model.safetensors").write_bytes(b"half")
     (tmp_path / "fedcba9876543210").mkdir()
+    (tmp_path / "fedcba9876543211").mkdir()
+    (tmp_path / "fedcba9876543211" / "job.json").write_text('{"name": "spoilt"')  # by whoever opened it
     again = Jobs(tmp_path, Limits())
     known = server.client.get(f"/v1/models/{identity}").json()
     assert again.states() == [known] and again.path(identity, "report.html").is_file()
@@ -510,8 +549,8 @@ def test_the_server_s_own_page_and_its_names_are_let_in(server):
         assert server.client.post("/v1/forecast", json=body, headers=headers).status_code == 200
 
 
-def test_with_a_token_nothing_but_ping_answers_without_it(tmp_path):
-    token = "a-long-and-random-token"
+@pytest.mark.parametrize("token", ["a-long-and-random-token", 'signs;too,&#+%3B"=\\/?'])
+def test_with_a_token_nothing_but_ping_answers_without_it(token, tmp_path):
     with served(tmp_path, door=Door(token=token)) as server:
         assert server.client.get("/ping").status_code == 200
         for path in ("/", "/v1/models", "/metrics", "/openapi.json", "/?token=wrong"):
@@ -520,7 +559,7 @@ def test_with_a_token_nothing_but_ping_answers_without_it(tmp_path):
         bearer = {"authorization": f"Bearer {token}"}
         assert server.client.get("/v1/models", headers=bearer).status_code == 200
         assert server.client.get("/v1/models", headers={"authorization": f"Bearer {token}x"}).status_code == 401
-        greeted = server.client.get(f"/?token={token}")
+        greeted = server.client.get(f"/?token={quote(token, safe='')}")
         assert greeted.status_code == 303 and greeted.headers["location"] == "/"
         assert {"HttpOnly", "SameSite=Strict"} <= {part.strip() for part in greeted.headers["set-cookie"].split(";")}
         assert server.client.get("/v1/models").status_code == 200  # the client keeps cookies

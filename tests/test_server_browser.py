@@ -261,5 +261,29 @@ def test_what_the_server_refuses_is_said_on_the_page_and_a_bad_table_is_explaine
     opened.close()
 
 
+def test_a_training_that_the_server_no_longer_knows_is_not_waited_for(browser, server):
+    """As after a new start of the server: the page is told of a training whose events are refused."""
+    opened = Seen(browser, server.url)
+    page, gone = opened.page, "0123456789abcdef"
+    page.route("**/v1/models", lambda route: route.fulfill(status=202, json={"id": gone}))
+    page.select_option("#dataset", "nile")
+    page.wait_for_selector(CHART)
+    page.locator("#ahead details summary").first.press("Enter")
+    page.locator("#train").press("Enter")
+    page.wait_for_selector("#wrong:not([hidden])")
+    assert "tells no more of this training" in page.locator("#wrong").inner_text()
+    assert page.locator("#train").is_enabled() and not page.locator("#cancel").is_visible()
+    page.unroute("**/v1/models")
+    page.goto(f"{server.url}/#lab/reset")
+    page.route("**/v1/lab", lambda route: route.fulfill(status=202, json={"id": gone, "seconds": 5}), times=1)
+    page.locator("#predictions input").first.check()
+    page.locator("#measure").press("Enter")
+    page.wait_for_selector("#wrong:not([hidden])")
+    assert "tells no more of this experiment" in page.locator("#wrong").inner_text()
+    page.get_by_role("button", name="Predict and measure again").click()
+    assert page.locator("#predictions input").first.is_enabled()
+    opened.close()
+
+
 def test_nothing_went_wrong_on_the_way_and_no_request_left_the_machine(seen):
     assert seen.problems == [] and seen.foreign == []

@@ -10,6 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from gatecast.cli import app
+from gatecast.config import NetworkConfig, TrainingConfig
+from gatecast.forecaster import LSTMForecaster
 from gatecast.modelfile import FORMAT, load_model, save_model
 from gatecast.scaling import Fixed
 from gatecast.show import card_lines, describe_file
@@ -60,7 +62,8 @@ def test_json_holds_the_same_and_nothing_else_is_printed(path):
     assert told == json.loads(json.dumps(describe_file(path)))
     assert (told["data"], told["training"], told["verdict"]) == (CARD["data"], CARD["training"], CARD["verdict"])
     assert told["columns"]["known"] == ["price", "day"]
-    assert told["network"] == {"layers": 2, "units": 4, "weights": load_model(path).weights.size, "horizon": 12}
+    size = load_model(path).weights.size
+    assert told["network"] == {"cell": "lstm", "layers": 2, "units": 4, "weights": size, "horizon": 12}
 
 
 def test_a_fixed_scaling_shows_its_numbers(path):
@@ -96,3 +99,11 @@ def test_torch_and_pandas_are_not_loaded(path):
     )
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_network_of_other_cells_is_not_called_an_lstm(tmp_path):
+    model = LSTMForecaster(NetworkConfig(units=3, cell="gru"), TrainingConfig(updates=1, context=8, horizon=3))
+    model.fit([float(t % 5) for t in range(40)]).save(tmp_path / "gru.safetensors")
+    text = call(tmp_path / "gru.safetensors").stdout
+    assert "1 layer of 3 units (gru), " in text and "LSTM" not in text
+    assert model.picked_.startswith("1 layer of 3 units (gru); ")

@@ -80,6 +80,14 @@ def test_a_real_difference_is_found():
     assert rejected(tests) == pytest.approx(0.92, abs=0.05)
 
 
+@pytest.mark.parametrize("exponent", [-900, -300, 660])
+def test_the_unit_of_the_losses_does_not_matter_to_the_last_bit(exponent):
+    one, other = np.random.default_rng(4).random((2, 50))
+    unit = 2.0**exponent  # the squares of such losses are no numbers, or zero
+    for horizon in (1, 4):
+        assert diebold_mariano(one * unit, other * unit, horizon) == diebold_mariano(one, other, horizon)
+
+
 def test_identical_forecasts_give_p_one():
     losses = np.random.default_rng(0).random(50)
     assert diebold_mariano(losses, losses)[1:4] == (1, 1, 1)

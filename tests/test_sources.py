@@ -214,6 +214,8 @@ def test_a_named_set_wins_over_a_file_and_a_plain_word_can_be_a_file(write, tmp_
     [
         ("", r"shop\.csv: is empty"),
         ("\n \n", "is empty"),
+        (b"\xef\xbb\xbf", r"shop\.csv: is empty"),
+        (b"\xef\xbb\xbf\r\n\r\n", "is empty"),
         ("Date,Sales\n", r"has a header \(Date, Sales\) and no rows"),
         ("Date,Sales", "and no rows"),
         (b"Date,Sales\n2020,\0\1", "is binary"),

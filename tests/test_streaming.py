@@ -365,6 +365,9 @@ def test_a_file_that_is_no_state_of_this_stream_is_refused(tmp_path):
     path.write_bytes(content.replace(b'"gatecast_stream_format":"2"', b'"gatecast_stream_format":"7"'))
     with pytest.raises(ModelFileError, match="has stream format 7, this gatecast reads up to 2; upgrade"):
         forecaster.load_stream(path)
+    save_file({"x": np.zeros(3)}, tmp_path / "long", {"gatecast_stream_format": "9" * 5_000})
+    with pytest.raises(ModelFileError, match=r"has stream format 9{20}, this"):
+        forecaster.load_stream(tmp_path / "long")
     rng = np.random.default_rng(0)
     for _ in range(60):
         mutated = bytearray(content)

@@ -12,8 +12,9 @@ from gatecast.network import Network, export
 from gatecast.predictor import predict_many
 from gatecast.runtime import weights_from_arrays
 from gatecast.scaling import Covariates, Running, fixed_from
-from gatecast.supply import Given, Part
+from gatecast.supply import Part
 from gatecast.training import CHECKS, FALL, STEADY, train, updates_for
+from helpers_supply import Given
 
 SMALL = NetworkConfig(units=6)
 FIELDS = dict(zip(("past", "known", "static"), Covariates._fields, strict=True))

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from itertools import count
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,7 +19,8 @@ from gatecast import cli, tuning
 from gatecast.config import NetworkConfig, TrainingConfig, read_config
 from gatecast.errors import DataError, OutputError, SettingsError
 from gatecast.space import Space
-from gatecast.tuning import Tried, Tuned, sentence_of, tune
+from gatecast.tuned import Tried, Tuned, sentence_of
+from gatecast.tuning import tune
 
 SMALL = NetworkConfig(units=4)
 SHORT = TrainingConfig(updates=4, batch=2, context=16, origins=2, steps=2, hide=0.0, readout=False)
@@ -221,6 +223,24 @@ def test_the_command_writes_settings_that_a_run_takes(light, tmp_path, monkeypat
     (tmp_path / "tuned.sqlite").unlink()
     refused = CliRunner().invoke(cli.app, words)
     assert refused.exit_code == 5 and "--out" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--out", "."], ".: is a folder; name a file"),
+        (["--out", "there"], "there: is a folder; name a file"),
+        (["--out", "found.sqlite"], "found.sqlite: cannot hold both settings and trials"),
+        (["--out", "a.toml", "--storage", "../here/a.toml"], "a.toml: cannot hold both settings and trials"),
+        (["--out", "nowhere/a.toml"], "there is no folder nowhere"),
+    ],
+)
+def test_places_that_cannot_be_are_refused_before_the_search(words, said, tmp_path, monkeypatch):
+    (tmp_path / "here" / "there").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    result = CliRunner().invoke(cli.app, ["tune", "sine", "--trials", "1", *words])
+    assert (result.exit_code, said in result.stderr) == (5, True), result.output
+    assert [path.name for path in Path().iterdir()] == ["there"]
 
 
 @pytest.mark.slow

@@ -6,6 +6,7 @@ What is tested are properties, which hold however well the weights are trained; 
 import shlex
 import subprocess
 import sys
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,11 +19,13 @@ from typer.testing import CliRunner
 import gatecast
 from gatecast import runtime, seasons
 from gatecast.cli import app
-from gatecast.config import DIRECT_HORIZON, LEVELS, MEDIAN, QUANTILES
+from gatecast.config import DIRECT_HORIZON, LEVELS, MEDIAN, QUANTILES, NetworkConfig, TrainingConfig
 from gatecast.errors import DataError, ModelFileError, SettingsError
 from gatecast.fitting import TUNING
+from gatecast.forecaster import LSTMForecaster
 from gatecast.modelfile import save_model
 from gatecast.panel import panel_from_arrays, panel_from_frame
+from gatecast.scaling import Fixed
 from gatecast.synthetic import KINDS, simulate
 from gatecast.zeroshot import ALONE, BESIDE, CONTEXT, FEWEST, SAMPLED, ZeroShot, ZeroShotSeries, shipped
 from test_architecture import HEAVY
@@ -235,6 +238,14 @@ def test_an_origin_of_a_short_series_says_what_is_predicted_from_the_table_that_
     same(shot.forecast_panel(cut, 18), shot.predict_many(whole, last(whole) - 7, 18)[:, 0])
 
 
+def test_a_series_that_begins_after_an_origin_has_a_forecast_of_nothing_there(shot, monkeypatch):
+    monkeypatch.setattr("gatecast.zeroshot.CELLS", 1)  # it is read by itself, not beside the longer one
+    panel = months([SERIES["walk"], 100 + SERIES["walk"][-30:]])
+    made = shot.predict_many(panel, last(panel) - [35, 3], 6)
+    assert not made[1, 0].any() and made[1, 1].all()
+    assert made[0].all()
+
+
 def test_one_origin_among_others_says_what_it_says_alone(shot, panel):
     origins = last(panel) - [20, 3]
     among = shot.predict_many(panel, origins, 18)
@@ -431,6 +442,30 @@ def test_weights_can_be_replaced_and_what_is_no_weights_file_is_refused(tmp_path
     (tmp_path / "none.safetensors").write_bytes(b"no weights")
     with pytest.raises(ModelFileError, match="damaged or not a model file"):
         ZeroShot(weights=[tmp_path / "none.safetensors"]).forecast_panel(panel, 6)
+    save_model(replace(first, scaling=Fixed()), tmp_path / "fixed.safetensors")
+    with pytest.raises(SettingsError, match=r"weights: the level and scale of .*fixed\.safetensors are fixed"):
+        ZeroShot(weights=[tmp_path / "fixed.safetensors"]).forecast_panel(panel, 6)
+    days = {"ds": np.arange(60), "y": np.arange(60.0), "price": np.arange(60) % 7}
+    short = TrainingConfig(updates=1, context=8, horizon=3, scaling="running")
+    LSTMForecaster(NetworkConfig(units=3), short).fit(days, inputs=["price"]).save(tmp_path / "wide.safetensors")
+    with pytest.raises(SettingsError, match=r"wide\.safetensors reads price beside the target"):
+        ZeroShot(weights=[tmp_path / "wide.safetensors"]).forecast_panel(panel, 6)
+
+
+@pytest.mark.parametrize("factor", [0.5, 2.0])
+def test_widths_that_weights_bring_along_count_for_nothing_at_any_step(factor, tmp_path, panel):
+    """They are of the series that these were trained on; here the series' own past says how wide to be."""
+    widening_KQ = np.full((DIRECT_HORIZON, len(QUANTILES)), factor)
+    save_model(shipped()[0], tmp_path / "plain.safetensors")
+    save_model(replace(shipped()[0], widening_KQ=widening_KQ), tmp_path / "widened.safetensors")
+    plain, widened = (ZeroShot(weights=[tmp_path / f"{name}.safetensors"]) for name in ("plain", "widened"))
+    for horizon in (6, DIRECT_HORIZON + 6):
+        one, other = (each.forecast_panel(panel, horizon) for each in (plain, widened))
+        np.testing.assert_array_equal(one, other)
+    values = panel.series_values(0)
+    for compiled in (False, True):
+        one, other = (each.stream(values, horizon=6, compiled=compiled).forecast for each in (plain, widened))
+        np.testing.assert_array_equal(one, other)
 
 
 def test_a_forecast_of_a_file_loads_nothing_heavy(tmp_path):

@@ -15,17 +15,14 @@ Key: S series, T step, O origin, H horizon step, Q quantile at ``config.QUANTILE
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol, Self, final
+from collections.abc import Callable
+from typing import Protocol, Self, final
 
 import numpy as np
 import numpy.typing as npt
 
 from gatecast.config import MEDIAN, QUANTILES
 from gatecast.errors import DataError, SettingsError
-from gatecast.frames import forecast_table
-from gatecast.frequency import season_lengths
-from gatecast.panel import Panel, panel_from_frame
 
 Array = npt.NDArray[np.float64]
 Integers = npt.NDArray[np.int64]
@@ -204,74 +201,6 @@ BASELINES: tuple[type[LastValue] | type[Drift] | type[SeasonalNaive] | type[AR],
     SeasonalNaive,
     AR,
 )
-
-
-@final
-class TableForecaster:
-    """One baseline over every series of a table, each on its own: a ``Forecaster`` as the LSTM is one.
-
-    Args:
-        baseline: makes a fresh baseline for each series: one of ``BASELINES``, say, or ``lambda: AR(2)``.
-        season_length: steps per season; None takes the shortest one that goes with the table's frequency.
-    """
-
-    def __init__(self, baseline: Callable[[], SeriesForecaster], season_length: int | None = None) -> None:
-        self._baseline, self._season_length = baseline, season_length
-        self.name = baseline().name
-        self._panel: Panel | None = None
-        self._like: Any = None
-        self.fitted: list[SeriesForecaster] = []
-
-    def fit(self, table: Any) -> Self:
-        """Learn from all of a table: a frame of any kind, or a panel.
-
-        Raises:
-            DataError: the table cannot be forecast as it is, or a series holds no value.
-        """
-        self._like = None if isinstance(table, Panel) else table
-        panel = self._panel = table if isinstance(table, Panel) else panel_from_frame(table)
-        season = self._season_length or season_lengths(panel.frequency)[0]
-        self.fitted = [self._baseline().fit_values(panel.series_values(s), season) for s in range(len(panel))]
-        return self
-
-    def predict(self, horizon: int, level: Sequence[int] = (), future: Any = None) -> Any:
-        """Return the ``horizon`` steps after each series' last, as the kind of table that came in (a panel: pyarrow).
-
-        Raises:
-            SettingsError: nothing was fitted, the horizon or a level cannot work, or ``future`` is given: a baseline
-                reads nothing but the series.
-        """
-        if future is not None:
-            raise SettingsError("future: a baseline reads nothing but the series itself; leave it out")
-        if self._panel is None:
-            raise SettingsError(f"predict: fit {self.name} first")
-        series = [self._panel.series_values(s) for s in range(len(self._panel))]
-        made = [
-            fitted.predict_many(values, [len(values) - 1], horizon)[0]
-            for fitted, values in zip(self.fitted, series, strict=True)
-        ]
-        return forecast_table(self._panel, {self.name: np.stack(made)}, level, self._like)
-
-    def predict_many(self, panel: Panel, origins: npt.ArrayLike, horizon: int) -> Array:
-        """Return quantiles (S, O, H, Q) from every origin, with what was learnt in ``fit``.
-
-        Args:
-            panel: the S series fitted on, in the same order, usually longer.
-            origins: (O,) index, within each series, of the last step known; no value after it is read.
-            horizon: steps ahead.
-
-        Raises:
-            DataError: there are other series than were fitted, or an origin lies outside one of them.
-            SettingsError: the horizon is shorter than one step.
-        """
-        known = () if self._panel is None else self._panel.ids
-        if panel.ids != known:
-            raise DataError(
-                f"{self.name} was fitted on {len(known)} series and is asked for {len(panel)}; fit these first"
-            )
-        return np.stack(
-            [each.predict_many(panel.series_values(s), origins, horizon) for s, each in enumerate(self.fitted)]
-        )
 
 
 def solves_exactly(values: Array, training_steps: int, order: int = 2) -> float:

@@ -289,8 +289,7 @@ def answer_many(
         missing_ANK = None if told.missing_ANK is None else told.missing_ANK[:, some]
         centre_NK[some] += _mixed(out_ONK[:CANDIDATES], told.candidates_ANK[:, some], missing_ANK)
         centre_NK[some] += out_ONK[CANDIDATES]
-        away_WNK = _stepped(out_ONK[CANDIDATES + 1 :], factors_W1K)
-        away_WNK *= scale_N1[some].astype(np.float32)
+        away_WNK = scale_N1[some] * _stepped(out_ONK[CANDIDATES + 1 :], factors_W1K)  # in float64: scales may be huge
         middle_NK = level_N1[some] + scale_N1[some] * centre_NK[some]
         for place, away_NK in enumerate(away_WNK[:MEDIAN]):
             np.subtract(middle_NK, away_NK, out=made_NKQ[some, :, place])

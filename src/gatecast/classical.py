@@ -158,14 +158,6 @@ class MSTL:
         return _quantiles(self.fitted, values, origins, horizon)
 
 
-CLASSICAL: tuple[type[AutoETS] | type[AutoTheta] | type[AutoARIMA] | type[MSTL], ...] = (
-    AutoETS,
-    AutoTheta,
-    AutoARIMA,
-    MSTL,
-)
-
-
 def classical_for(season_length: Sequence[int]) -> tuple[Callable[[], SeriesForecaster], ...]:
     """Return the models that suit one or two seasons; each is then fitted with the first.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
@@ -40,7 +41,7 @@ def serve(
             if open_page:
                 import webbrowser
 
-                webbrowser.open(f"{url}?token={door.token}" if door.token else url)
+                webbrowser.open(f"{url}?token={quote(door.token, safe='')}" if door.token else url)
 
         listen(folder or Path.home() / ".gatecast", door, port, Limits(workers=workers), ready)
 
@@ -93,7 +94,8 @@ def export(
 
         if to != "onnx":
             raise SettingsError(f"--to: {to!r} is not offered; choose onnx")
-        path = out or files[0].with_suffix(".onnx")
         known = Path("shipped")
-        export_onnx([each for file in files for each in (shipped() if file == known else (load_model(file),))], path)
+        models = [each for file in files for each in (shipped() if file == known else (load_model(file),))]
+        path = out or files[0].with_suffix(".onnx")
+        export_onnx(models, path)
         typer.echo(path)

@@ -258,14 +258,14 @@ def tune(  # noqa: PLR0913 (one parameter per option)
     with plain_errors():
         from gatecast.durations import seconds_of
         from gatecast.opening import open_source
-        from gatecast.tuning import Limits, check_places, search, tuned_as_text
+        from gatecast.tuned import check_places, tuned_as_text
+        from gatecast.tuning import Limits, search
 
         try:
             seconds = None if budget is None else seconds_of(budget)
         except ValueError as error:
             raise SettingsError(f"--budget {error}") from None
-        settings, kept = settings_of(given, config), storage or out.with_suffix(".sqlite")
-        check_places(out, kept)
+        settings, kept = settings_of(given, config), check_places(out, storage)
         found = search(settings, open_source(settings.data), Limits(seconds, trials, kept), note)
         found.save(out)
         note(f"settings written to {out}; trials kept in {kept}")

@@ -3,7 +3,7 @@
 It works on the arrays of ``StreamState`` and ``Memory`` in place; a test holds it to the two.  Nothing imports this
 module until a stream is to be compiled: numba takes a while to load, and the first step ever takes longer.
 
-Key: as in ``kernels`` and ``following``.
+Key: as in ``kernels_of_network`` and ``following``.
 """
 
 from __future__ import annotations
@@ -19,22 +19,8 @@ from gatecast.conformal import ASKED
 from gatecast.constants import MEDIAN, QUANTILES
 from gatecast.covariates import widths_of
 from gatecast.following import BINS, FEWEST, LOWEST, WIDTH, Memory, Plan, empty_memory
-from gatecast.kernels import (
-    AGE,
-    LEVEL,
-    MOVING,
-    SCALE,
-    Net,
-    Room,
-    Singles,
-    answer,
-    ask,
-    jit,
-    layer_step,
-    read_columns,
-    read_value,
-    spread,
-)
+from gatecast.kernels import AGE, LEVEL, SCALE, jit, read_columns, read_value
+from gatecast.kernels_of_network import MOVING, Net, Room, Singles, answer, ask, layer_step, spread
 from gatecast.modelfile import Model
 from gatecast.runtime import OUTPUTS
 from gatecast.scaling import (

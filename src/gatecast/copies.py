@@ -53,7 +53,7 @@ def exact_period(values: npt.ArrayLike) -> int | None:
     """
     values = np.asarray(values, np.float64)
     half = len(values) // 2
-    shifts = _matching(values, values[:half], np.arange(1, len(values) - half + 1))
+    shifts = _matching(values, values[:half], np.arange(1, half + 1))
     for shift in shifts:
         if _matching(values, values[:-shift], np.array([shift])).size:
             return int(shift)

@@ -115,18 +115,22 @@ class Coverage:
     christoffersen: Christoffersen | None = None  # of the first step ahead; None for panels
 
 
-def judge_coverage(truth: npt.ArrayLike, quantiles: npt.ArrayLike, level: int, overlap: int = 1) -> Coverage:
+def judge_coverage(
+    truth: npt.ArrayLike, quantiles: npt.ArrayLike, level: int, overlap: int = 1, in_turn: bool = True
+) -> Coverage:
     """Return coverage asked and held, with its binomial band, its exact interval and Christoffersen's tests.
 
     Band and interval count independent forecasts: every ``overlap``-th origin, and all steps of one origin as one,
     since an origin that misses at one step is likely to miss at the next.  With non-overlapping one-step forecasts
-    both are exact.  The tests are those of the first step ahead, which never overlaps.
+    both are exact.  The tests are those of the first step ahead, if it never overlaps.
 
     Args:
         truth: (O,) or (O, H); NaN where missing.
         quantiles: (O, Q) or (O, H, Q).
         level: percent.
         overlap: origins from one to the next whose forecasts share no step: steps ahead / steps between origins.
+        in_turn: the first truth of an origin has come by the next one; otherwise a miss says nothing of the next, and
+            there are no tests.
 
     Raises:
         SettingsError: no such level.
@@ -149,7 +153,7 @@ def judge_coverage(truth: npt.ArrayLike, quantiles: npt.ArrayLike, level: int, o
         band[0] <= held <= band[1] or _close(held, asked),
         clopper_pearson(held * n, n),
         n,
-        christoffersen(inside, asked) if not np.isnan(inside).all() else None,
+        christoffersen(inside, asked) if in_turn and not np.isnan(inside).all() else None,
     )
 
 
@@ -183,9 +187,8 @@ def judge_panel_coverage(
     error = np.sqrt(long_run_variance(means, min(overlap, len(means)) - 1 if by_time else 0) / max(len(means) - 1, 1))
     wide = 1.96 * float(error) if len(means) > 1 else 1.0
     band, confidence = ((max(0.0, share - wide), min(1.0, share + wide)) for share in (asked, held))
-    return Coverage(
-        asked, held, band, band[0] <= held <= band[1] or _close(held, asked), confidence, len(means) // overlap or 1
-    )
+    independent = -(-len(means) // overlap) if by_time else len(means)
+    return Coverage(asked, held, band, band[0] <= held <= band[1] or _close(held, asked), confidence, independent)
 
 
 def hits(truth: npt.ArrayLike, quantiles: npt.ArrayLike, level: int) -> Array:

@@ -244,8 +244,14 @@ def _from_weights(kind: str, start: Model, series: Series, how: tuple[Wishes, Sc
     return plan, supply
 
 
-def ledger_of(series: Series, wishes: Wishes) -> Ledger | None:
+def ledger_of(series: Series, wishes: Wishes, kind: str = "fit", start: Model | None = None) -> Ledger | None:
     """Where what a time budget came to is kept; None without a budget, or without checkpoints.
+
+    Args:
+        series: what is learned from.
+        wishes: what was asked for.
+        kind: the call that asks.
+        start: the model that it goes on from, if it goes on from one.
 
     Raises:
         SettingsError: the checkpoint's folder holds an unfinished fit of other data or settings.
@@ -254,6 +260,8 @@ def ledger_of(series: Series, wishes: Wishes) -> Ledger | None:
     if wishes.checkpoint is None or wishes.training is None or wishes.training.budget is None:
         return None
     identity = {
+        "kind": kind,
+        "start": None if start is None else fingerprint_of(weights_to_arrays(start.weights)),
         "data": fingerprint(series.planes),
         "validation": series.validation,
         "seasons": wishes.season_length,
@@ -402,9 +410,9 @@ def _shape_of(start: Model, asked: NetworkConfig | None, kind: str) -> NetworkCo
             f"{layers} x {units}, which stay; leave the network's settings out, or train one with fit"
         )
     cell = start.weights.cell
-    if asked is not None and asked.cell != cell:
+    if asked is not None and "cell" in asked.model_fields_set and asked.cell != cell:
         raise SettingsError(
-            f"fine_tune: cell = {asked.cell!r} is asked for, and the network to start from is made of {cell!r}, which "
+            f"{kind}: cell = {asked.cell!r} is asked for, and the network to start from is made of {cell!r}, which "
             "stays; leave the network's settings out, or train one with fit"
         )
     return (asked or start.config.network).model_copy(update={"units": units, "layers": layers, "cell": cell})

@@ -34,6 +34,7 @@ from gatecast.fitting import (
 )
 from gatecast.frames import forecast_table
 from gatecast.future import read_future
+from gatecast.ledger import Ledger
 from gatecast.manners import Estimator
 from gatecast.modelfile import Model, load_model, save_model
 from gatecast.notebook import shown
@@ -158,8 +159,8 @@ class LSTMForecaster(Estimator):
         if wishes.season_length is None and panel.frequency.unit == "numbers":
             wishes = wishes._replace(season_length=(found_season(panel, validation),))
         series = _series(panel, columns, validation)
-        how = TUNING, begin_now()
-        made = _within(lambda asked, report: tune_model(start, series, asked, report), series, wishes, how)
+        ledger, how = ledger_of(series, wishes, "fine_tune", start), (TUNING, begin_now())
+        made = _within(lambda asked, report: tune_model(start, series, asked, report), wishes, how, ledger)
         return self._take(made, panel, table)
 
     def continue_fit(
@@ -200,7 +201,8 @@ class LSTMForecaster(Estimator):
         columns = columns_to_tune(start, panel, "continue_fit")
         series = _series(panel, columns, self._validation_steps(panel.lengths))
         wishes, how = self._wishes(), (TUNING, begin_now())
-        made = _within(lambda asked, report: continue_model(start, series, asked, report), series, wishes, how)
+        ledger = ledger_of(series, wishes, "continue_fit", start)
+        made = _within(lambda asked, report: continue_model(start, series, asked, report), wishes, how, ledger)
         return self._take(made, panel, table)
 
     def fit_folder(  # noqa: PLR0913 (the choice of columns, as keywords)
@@ -297,8 +299,8 @@ class LSTMForecaster(Estimator):
         """
         begin, series = begin_now(), Series(planes, about, validation_steps)
         wishes = settle(series, self._wishes())
-        how = usual_updates(series, wishes), begin
-        self._keep(*_within(lambda asked, report: fit_model(series, asked, report), series, wishes, how, progress))
+        how, ledger = (usual_updates(series, wishes), begin), ledger_of(series, wishes)
+        self._keep(*_within(lambda asked, report: fit_model(series, asked, report), wishes, how, ledger, progress))
         return self
 
     def predict(self, horizon: int, level: Sequence[int] = (), future: Any = None) -> Any:
@@ -496,9 +498,9 @@ def _series(panel: Panel, columns: tuple[Column, ...], validation_steps: int) ->
 
 def _within(
     make: Callable[[Wishes, Report | None], tuple[Model, Fitted]],
-    series: Series,
     wishes: Wishes,
     how: tuple[int, float],
+    ledger: Ledger | None,
     progress: Report | None = None,
 ) -> tuple[Model, Fitted, str | None]:
     """What ``make`` makes within the time budget of the wishes, and what came of the budget in words.
@@ -509,9 +511,7 @@ def _within(
     def fit(training: TrainingConfig, report: Report | None, kept: bool) -> tuple[Model, Fitted]:
         return make(wishes._replace(training=training, checkpoint=wishes.checkpoint if kept else None), report)
 
-    model, fitted, words = fit_within(
-        fit, wishes.training or TrainingConfig(), how, progress, ledger_of(series, wishes)
-    )
+    model, fitted, words = fit_within(fit, wishes.training or TrainingConfig(), how, progress, ledger)
     if wishes.checkpoint is not None and model.config.training.stop is not None and not fitted.trained.interrupted:
         mark_done(wishes.checkpoint)
     return model, fitted, words

@@ -45,6 +45,7 @@ _SPANS = (  # unit, its length in microseconds, the name of one step, the name o
 )
 _MONTHS = {"M": 1, "Q": 3, "Y": 12}
 _LAST_DAY = 31
+LAST_MONTH = 290_000 * 12  # since 1970: microseconds are counted some 2,000 years further
 _OLD_CODES = {"H": "h", "T": "min", "S": "s", "M": "ME", "Q": "QE", "Y": "YE", "A": "YE", "AS": "YS"}  # of older pandas
 _KNOWN = ("D", "B", "W", "MS", "ME", "QS", "QE", "YS", "YE", "h", "min", "s", "ms", "us")
 
@@ -120,11 +121,11 @@ def parse_frequency(code: str) -> Frequency:
         SettingsError: the code is not known; the nearest one is named.
     """
     text = code.strip()
-    if re.fullmatch(r"[1-9]\d*", text):
+    if re.fullmatch(r"[1-9]\d{0,18}", text):
         return _numbers(int(text))
     if re.fullmatch(r"D-[01]{7}", text) and 2 <= text.count("1") <= 6:
         return _calendar(text[2:])
-    match = re.fullmatch(r"([1-9]\d*)?([A-Za-z]+)(\d\d?)?(?:-[A-Z]{3})?", text)
+    match = re.fullmatch(r"([1-9]\d{0,18})?([A-Za-z]+)(\d\d?)?(?:-[A-Z]{3})?", text)
     if match is not None:
         count, letters, day = int(match[1] or 1), _OLD_CODES.get(match[2], match[2]), match[3]
         spans = {unit: length for unit, length, _, _ in _SPANS}
@@ -171,8 +172,10 @@ def advance(times: Times, steps: int | Steps, frequency: Frequency) -> Times:
     if frequency.unit == "weekdays":
         moved = np.busday_offset(days, steps, roll="backward", busdaycal=_open_days(frequency.week, frequency.closed))
     else:
-        months = times.astype("datetime64[M]") + steps * frequency.step
-        moved = _days_in(months, frequency.day, frequency.on_weekday)
+        months = _added(times.astype("datetime64[M]").astype(np.int64), steps, frequency.step)
+        if months.size and max(int(months.max()), -int(months.min())) > LAST_MONTH:
+            raise DataError(f"the times run beyond the year {LAST_MONTH // 12:,}; give a shorter frequency")
+        moved = _days_in(months.astype("datetime64[M]"), frequency.day, frequency.on_weekday)
     return np.asarray(moved.astype("datetime64[us]") + time_of_day)
 
 

@@ -18,7 +18,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from http.cookies import CookieError, SimpleCookie
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 from gatecast.errors import SettingsError
 from gatecast.limits import Limits, Refusal
@@ -193,7 +193,8 @@ class Guard:
         return secrets.compare_digest(given.encode(), self.door.token.encode())
 
     async def _greet(self, send: Send) -> None:
-        cookie = f"{COOKIE}={self.door.token}; Path=/; HttpOnly; SameSite=Strict"
+        token = quote(self.door.token or "", safe="")  # a semicolon would end it
+        cookie = f"{COOKIE}={token}; Path=/; HttpOnly; SameSite=Strict"
         headers = [(b"location", b"/"), (b"set-cookie", cookie.encode()), (b"content-length", b"0")]
         await send({"type": "http.response.start", "status": 303, "headers": headers})
         await send({"type": "http.response.body", "body": b""})
@@ -247,7 +248,7 @@ def _cookie(headers: dict[str, str]) -> str:
         found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
     except CookieError:
         return ""
-    return found.value if found is not None else ""
+    return unquote(found.value) if found is not None else ""
 
 
 async def answer(refusal: Refusal, send: Send) -> None:

@@ -167,22 +167,26 @@ class Jobs:
     def _kept(self, identity: str) -> dict[str, Any]:
         """A finished training, as its folder says."""
         place = self.folder / identity
-        if not ID.fullmatch(identity) or not (place / "job.json").is_file():
-            raise Refusal("not_found", f"there is no model {identity[:40]!r}; GET /v1/models lists them", 404)
-        about = json.loads((place / "job.json").read_bytes())
-        network = json.loads((place / "result.json").read_bytes())["network"]
-        return {
-            "id": identity,
-            "name": about["name"],
-            "state": "done",
-            "stage": "finished",
-            "created": about["created"],
-            "update": network["updates"],
-            "updates": network["updates"],
-            "sentence": about["sentence"],
-            "files": self._files(identity),
-            "error": None,
-        }
+        try:
+            if not ID.fullmatch(identity):
+                raise FileNotFoundError
+            about = json.loads((place / "job.json").read_bytes())
+            network = json.loads((place / "result.json").read_bytes())["network"]
+            return {
+                "id": identity,
+                "name": about["name"],
+                "state": "done",
+                "stage": "finished",
+                "created": about["created"],
+                "update": network["updates"],
+                "updates": network["updates"],
+                "sentence": about["sentence"],
+                "files": self._files(identity),
+                "error": None,
+            }
+        except (OSError, ValueError, LookupError, TypeError):  # deleted meanwhile, or not as it was written
+            refusal = Refusal("not_found", f"there is no model {identity[:40]!r}; GET /v1/models lists them", 404)
+            raise refusal from None
 
     def _files(self, identity: str) -> list[str]:
         return [name for name in FILES if (self.folder / identity / name).is_file()]

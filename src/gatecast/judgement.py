@@ -90,7 +90,8 @@ class Verdict:
     seen_before: int | None  # the whole test part occurs so many steps earlier
     period: int | None  # history and test part repeat digit for digit after so many steps
     ar2_error: float | None  # one-step RMSE of two coefficients over the standard deviation
-    horizon: int  # steps ahead
+    horizon: int  # steps that are judged at each origin
+    gap: int  # steps between an origin and the first of them
     crps: float
     gain_crps_percent: float | None  # over the baseline with the lowest CRPS
     gain_interval_percent: tuple[float, float] | None  # 90 %, of the gain in RMSE over the best baseline
@@ -122,6 +123,7 @@ class PanelVerdict:
     left_out: int  # series without a scale, or without a known truth
     origins: int  # of a series, at most
     horizon: int
+    gap: int
     mase: float
     best_baseline: str
     best_mase: float
@@ -184,8 +186,9 @@ def _claim(verdict: Verdict, where: str, unit: str, subject: str) -> str:
 
 
 def _steps_words(verdict: Verdict | PanelVerdict) -> str:
-    """How far ahead a verdict is about."""
-    return "one step ahead" if verdict.horizon == 1 else f"1 to {verdict.horizon} steps ahead"
+    """Say which steps ahead were judged."""
+    first, last = verdict.gap + 1, verdict.gap + verdict.horizon
+    return f"{first} to {last} steps ahead" if first < last else f"{last} steps ahead" if last > 1 else "one step ahead"
 
 
 def write_panel_sentence(verdict: PanelVerdict, subject: str = "these series") -> str:

@@ -21,6 +21,7 @@ from gatecast.combination import Combination
 from gatecast.errors import SettingsError, nearest
 from gatecast.forecaster import LSTMForecaster
 from gatecast.frequency import season_lengths
+from gatecast.mending import READ_LATER
 from gatecast.opening import open_table
 from gatecast.panel import Panel
 from gatecast.rolling import Backtest, Note, Plan, adapted, roll
@@ -47,12 +48,6 @@ NAMED: dict[str, Callable[[tuple[int, ...]], Any]] = {  # from the steps per sea
 }
 FINDING = ("LSTM", "ZeroShot", "Combination")  # they find seasons themselves that they are not told
 CHEAP = ("LastValue", "Drift", "SeasonalNaive", "AR", "ZeroShot", "LSTM")
-BACKWARD = {  # fixes that read later values, and so would carry them to before an origin
-    "interpolate": "fill",
-    "outliers": None,
-    "tail": None,
-    "jump": None,
-}
 
 
 def backtest(  # noqa: PLR0913 (the plan and the choice of columns, as keywords)
@@ -120,9 +115,11 @@ def backtest(  # noqa: PLR0913 (the plan and the choice of columns, as keywords)
         DataError: the data cannot be read or are too short, or a forecaster's answer is not what was asked for.
     """
     plan = Plan(horizon, origins, step, refit, window, gap, fresh)
-    late = next((each for each in fix if each in BACKWARD), None)
+    late = next((each for each in fix if each in READ_LATER), None)
     if late is not None:
-        instead = f"use {BACKWARD[late]!r}" if BACKWARD[late] else "mend the table yourself with what was known by then"
+        instead = (
+            f"use {READ_LATER[late]!r}" if READ_LATER[late] else "mend the table yourself with what was known by then"
+        )
         raise SettingsError(f"fix {late!r} reads values that come later, which no backtest may; {instead}")
     asked = Columns(time, target, series_id, names_in(inputs), names_in(known), names_in(static), wide, zone)
     if isinstance(data, Panel) and (asked != Columns() or fix or frequency):

@@ -110,11 +110,6 @@ def gradients_by_lag(seeds: int = USUAL, steps: int = STEPS, batch: int = BATCH)
     return {name: np.stack(rows) for name, rows in measured.items()}
 
 
-def typical(rows: Array) -> Array:
-    """Geometric mean over the seeds."""
-    return np.asarray(np.exp(np.log(rows).mean(axis=0)))
-
-
 # ----------------------------------------------------------------------------------------------------- the lab
 
 

@@ -51,6 +51,13 @@ _NUMBERS = ("separators", "decimal-point", "decimal-comma")
 _DATES = ("day-first", "month-first")
 _FOUND = {"outliers": "outliers", "tail": "constant-tail"}  # which check finds them
 _UNTIMED = ("empty", "drop")  # can be done without knowing the times
+READ_LATER = {  # fixes that read later values, and so carry them to before an origin; what may be used instead
+    "interpolate": "fill",
+    "outliers": None,
+    "tail": None,
+    "jump": None,
+}
+_NOTHING = "nothing to do"
 _SIMPLE = {"empty": empty_cells, "sort": sort_rows, "jump": to_one_unit}
 
 
@@ -128,11 +135,21 @@ def mend_columns(table: Any, fixes: Sequence[str], asked: Columns, frequency: st
         draft, what = step(draft)
         done[fix] += what
     mended, lost = table_of(draft)
-    said = [f"{fix}: {what}" for fix in wanted for what in done[fix] or ["nothing to do"]]
+    said = [f"{fix}: {what}" for fix in wanted for what in done[fix] or [_NOTHING]]
     if lost:
         names = ", ".join(repr(name) for name in lost)
         said.append(f"left out, since rows were added or merged: {'column' if len(lost) == 1 else 'columns'} {names}")
     return Mended(mended, tuple(said))
+
+
+def later_words(done: Sequence[str]) -> list[str]:
+    """Return a sentence on each fix that has carried later values to earlier steps, from what was done to a table."""
+    return [
+        f"The fix {fix!r} reads values that come later: a forecast made where it mended may know what follows, and "
+        "these figures with it; judge without it."
+        for fix in READ_LATER
+        if any(each.startswith(f"{fix}: ") and each != f"{fix}: {_NOTHING}" for each in done)
+    ]
 
 
 def as_it_came(mended: Mended, table: Any) -> Any:

@@ -5,14 +5,14 @@ the same kind again.  What is wrong with a table is said with its row number, co
 is mended unasked, except that a missing date becomes a step with missing values, and how many were added is kept to be
 shown.
 
-Key: S series, N rows, O origins, H horizon step, Q quantile.
+Key: S series, N rows.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol, Self
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -101,34 +101,6 @@ class Panel:
         inputs = {name: column[rows] for name, column in self.inputs.items()}
         known = {name: column[rows] for name, column in self.known.items()}
         return replace(self, times=self.times[rows], values=self.values[rows], inputs=inputs, known=known)
-
-
-class Forecaster(Protocol):
-    """Anything that learns from a table and forecasts what comes after it."""
-
-    @property
-    def name(self) -> str:
-        """The model's name in columns and JSON."""
-
-    def fit(self, table: Any) -> Self:
-        """Learn from a table: a frame of any kind, or a panel."""
-
-    def predict(self, horizon: int, level: Sequence[int] = (), future: Any = None) -> Any:
-        """Return one row per series and step after the last time seen, with an interval for each ``level``."""
-
-
-class ManyOrigins(Protocol):
-    """A model that answers many origins in one pass."""
-
-    @property
-    def name(self) -> str:
-        """The model's name in columns and JSON."""
-
-    def predict_many(self, panel: Panel, origins: Integers, horizon: int) -> Floats:
-        """Return the quantiles at ``config.QUANTILES`` in original units, (S, O, H, Q), as if made at each origin.
-
-        An origin is the index, within a series, of the last step known; no value after it is read.
-        """
 
 
 def panel_from_arrays(

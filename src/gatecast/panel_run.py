@@ -31,6 +31,7 @@ from gatecast.contrast import Contrast, contrast_of, error_rows, plain_settings,
 from gatecast.errors import DataError, SettingsError
 from gatecast.forecaster import LSTMForecaster
 from gatecast.frames import keep, until
+from gatecast.mending import later_words
 from gatecast.modelfile import Model
 from gatecast.panel import Panel
 from gatecast.rolling import LEAST_HISTORY, Backtest, Plan, roll
@@ -155,9 +156,10 @@ class PanelOutcome:
     @property
     def unlooked(self) -> list[str]:
         """What the verdict did not look at, a line each."""
+        late = later_words(self.source.mended)
         if self.config.verdict == "quick":
-            return ["Not looked at: other seeds and slower baselines (--verdict full does), and leakage."]
-        return [f"left out: {name}: {why}" for name, why in self.left_out.items()]
+            return [*late, "Not looked at: other seeds and slower baselines (--verdict full does), and leakage."]
+        return late + [f"left out: {name}: {why}" for name, why in self.left_out.items()]
 
     @property
     def interrupted(self) -> bool:

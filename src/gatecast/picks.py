@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gatecast.config import RunConfig
-from gatecast.wording import number
+from gatecast.wording import layers_in_words, number
 
 
 def picked_words(ran: RunConfig, race: Mapping[str, float], budget: str | None = None) -> str:
@@ -17,7 +17,7 @@ def picked_words(ran: RunConfig, race: Mapping[str, float], budget: str | None =
         budget: what came of a time budget, in words.
     """
     network, training, seasons = ran.network, ran.training, ran.data.season_length or (1,)
-    layers = f"{network.layers} LSTM layer{'s' if network.layers > 1 else ''} of {network.units} units"
+    layers = layers_in_words(network.layers, network.units, network.cell)
     steps = " and ".join(f"{season:,}" for season in seasons)
     tried = " against ".join(f"{number(loss)} {kind}" for kind, loss in sorted(race.items(), key=lambda one: one[1]))
     parts = [

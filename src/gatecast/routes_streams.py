@@ -36,13 +36,13 @@ def add_streams(app: FastAPI, house: House) -> None:
         house.check_values(asked.values)
         house.check_horizon(asked.horizon)
 
-        def update() -> None:
+        def update() -> wire.Flow:
             kept = streams.find(identity)
-            with kept.guard:
-                kept.read(asked.values)
+            with kept.guard:  # until it is answered, so that no other values come between
+                rows = kept.update(asked.values, asked.horizon, asked.level)
+                return wire.Flow(id=identity, steps=kept.steps, model=kept.model, rows=rows)
 
-        await asyncio.to_thread(update)
-        return await asyncio.to_thread(shown, identity, asked.horizon, asked.level)
+        return await asyncio.to_thread(update)
 
     @app.get("/v1/streams/{identity}", responses=some(404, 410, 413, 422))
     async def show_stream(

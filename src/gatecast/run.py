@@ -24,6 +24,7 @@ from gatecast.errors import DataError, SettingsError
 from gatecast.forecaster import LSTMForecaster
 from gatecast.judgement import write_sentence
 from gatecast.leakage import LeakageReport
+from gatecast.mending import later_words
 from gatecast.metrics import rmse
 from gatecast.modelfile import Model
 from gatecast.modes import Mode, Score, as_path, baseline_forecast, modes_of, scores
@@ -179,9 +180,10 @@ class Outcome:
     @property
     def unlooked(self) -> list[str]:
         """What the verdict did not look at, a line each."""
+        late = later_words(self.source.mended)
         if self.config.verdict == "quick":
-            return ["Not looked at: other seeds, leakage and slower baselines; --verdict full does."]
-        return [f"left out: {name}: {why}" for name, why in self.left_out.items()]
+            return [*late, "Not looked at: other seeds, leakage and slower baselines; --verdict full does."]
+        return late + [f"left out: {name}: {why}" for name, why in self.left_out.items()]
 
     def as_dict(self) -> dict[str, Any]:
         """The object ``--json`` prints; its keys are documented in docs/json.md and stable."""

@@ -68,10 +68,12 @@ def judge_backtest(backtest: Backtest, model: str) -> Verdict | PanelVerdict:
         name: np.where(np.isfinite(made), made, made[..., MEDIAN : MEDIAN + 1])
         for name, made in backtest.forecasts.items()
     }
-    step = backtest.plan.step or backtest.plan.horizon
+    step, gap = backtest.plan.step or backtest.plan.horizon, backtest.plan.gap
     if len(backtest.panel) > 1:
         scales = scales_of(backtest)
-        return judge_panel(backtest.truth_SOH, forecasts, scales, model, step=step, coincide=coincide(backtest))
+        return judge_panel(
+            backtest.truth_SOH, forecasts, scales, model, step=step, gap=gap, coincide=coincide(backtest)
+        )
     values, origins = backtest.panel.series_values(0), backtest.origins_SO[0]
     seen = np.isfinite(values)
     newest = values[np.maximum.accumulate(np.where(seen, np.arange(len(values)), 0))]
@@ -79,9 +81,10 @@ def judge_backtest(backtest: Backtest, model: str) -> Verdict | PanelVerdict:
         backtest.truth_SOH[0],
         {name: made[0] for name, made in forecasts.items()},
         newest[origins],
-        history=values[: origins[0] + 1],
+        history=values[: origins[0] + gap + 1],
         model=model,
         step=step,
+        gap=gap,
     )
 
 

@@ -69,7 +69,7 @@ def found_season(panel: Panel, unknown: int = 0) -> int:
         unknown: steps at the end of every series that must not be looked at.
     """
     places = np.unique(np.linspace(0, len(panel) - 1, min(len(panel), SAMPLED)).round().astype(np.int64))
-    found = [find_season(panel.series_values(int(s))[: int(panel.lengths[s]) - unknown]) for s in places]
+    found = [find_season(panel.series_values(int(s))[: max(0, int(panel.lengths[s]) - unknown)]) for s in places]
     most = int(np.bincount(found).argmax()) if found else 1
     return most if found.count(most) * 2 > len(found) else 1
 

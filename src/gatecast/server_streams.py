@@ -35,6 +35,20 @@ class Kept:
     seen: bool = False  # whether there was a value
     guard: threading.Lock = field(default_factory=threading.Lock)
 
+    def update(
+        self, values: Sequence[float | None], horizon: int | None, level: Sequence[int]
+    ) -> list[dict[str, Any]] | None:
+        """Read the next values, all of them or none, and forecast if a horizon is given; None is missing.
+
+        Raises:
+            DataError: a value is too large to be reckoned with.
+            Refusal: a forecast is asked for, and there is no value yet, nor among these.
+        """
+        if horizon is not None and not self.seen and all(value is None for value in values):
+            raise _no_value()
+        self.read(values)
+        return None if horizon is None else self.forecast(horizon, level)
+
     def read(self, values: Sequence[float | None]) -> None:
         """Read the next values, all of them or none; None is missing.
 
@@ -59,7 +73,7 @@ class Kept:
             Refusal: no value was read yet.
         """
         if not self.seen:
-            raise Refusal("data", "the stream has read no value yet, so nothing follows; send some first", 422)
+            raise _no_value()
         columns = quantile_columns(self.model, self.stream.forecast(horizon), level)
         rows = zip(*(column.tolist() for column in columns.values()), strict=True)
         made = [{"step": step, **dict(zip(columns, row, strict=True))} for step, row in enumerate(rows, start=1)]
@@ -149,3 +163,7 @@ class Streams:
                 "settings", f"the model reads {names} beside its target; a stream here is of values alone", 422
             )
         return Kept(Stream(model), "LSTM")
+
+
+def _no_value() -> Refusal:
+    return Refusal("data", "the stream has read no value yet, so nothing follows; send some first", 422)

@@ -7,6 +7,7 @@ from typing import Any
 
 from gatecast.modelfile import format_of, load_model
 from gatecast.scaling import Fixed
+from gatecast.wording import layers_in_words
 
 
 def describe_file(path: str | Path) -> dict[str, Any]:
@@ -22,6 +23,7 @@ def describe_file(path: str | Path) -> dict[str, Any]:
         "file": str(path),
         "bytes": path.stat().st_size,
         "network": {
+            "cell": model.weights.cell,
             "layers": len(model.weights.layers),
             "units": model.weights.units,
             "weights": model.weights.size,
@@ -55,7 +57,7 @@ def _start(card: Any) -> dict[str, Any] | None:
 def card_lines(told: dict[str, Any]) -> list[tuple[str, str]]:
     """Return what ``describe_file`` told as headings and lines, without what is not known."""
     network, columns = told["network"], told["columns"]
-    layers = f"{network['layers']} LSTM layer{'s' if network['layers'] > 1 else ''} of {network['units']} units"
+    layers = layers_in_words(network["layers"], network["units"], network["cell"])
     seasons = " and ".join(f"{m:,}" for m in told["season_length"] if m > 1)
     scaling = told["scaling"]
     if told["level"] is not None:

@@ -80,6 +80,8 @@ def _of_origins(difference: Array, horizon: int) -> Comparison:
     n = difference.size
     if n < 2 or n <= horizon or not difference.any():
         return Comparison(0.0, 1.0, 1.0, 1.0, n)
+    _, exponent = np.frexp(np.abs(difference).max())
+    difference = np.ldexp(difference, -exponent)  # in a unit in which no square is too large, which is exact
     variance = long_run_variance(difference, horizon - 1)
     correction = (n + 1 - 2 * horizon + horizon * (horizon - 1) / n) / n
     return _against_t(float(difference.mean()), variance / (n * correction), n, "origins")

@@ -81,7 +81,7 @@ def load_stream_file(path: Path) -> StreamFile:
             if KEY not in header:
                 raise ModelFileError(f"{path}: a safetensors file, but not the state of one of gatecast's streams")
             version = header[KEY]
-            if not version.isdecimal() or int(version) > FORMAT:
+            if not version.isdecimal() or len(version) > 9 or int(version) > FORMAT:
                 raise ModelFileError(
                     f"{path}: has stream format {version[:20]}, this gatecast reads up to {FORMAT}; upgrade gatecast"
                 )

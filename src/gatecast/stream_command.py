@@ -153,7 +153,10 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[int, Row]]:
     header: list[str] | None = None
     for number, line in enumerate(lines, 1):
         text = line.lstrip("\ufeff").rstrip("\r\n") if number == 1 else line.rstrip("\r\n")
-        cells = [cell.strip() for cell in next(csv.reader([text])) or [""]]
+        try:
+            cells = [cell.strip() for cell in next(csv.reader([text])) or [""]]
+        except csv.Error:  # a cell of more than 131,072 characters
+            cells = [text]
         if header is None:
             plain = len(cells) == 1 and (cells[0].lower() in MISSING or _is_number(cells[0]))
             header = [""] if plain else cells

@@ -78,26 +78,6 @@ class Part(NamedTuple):
     more: Covariates | None = None
 
 
-class Given:
-    """One part that is everything, given as arrays."""
-
-    whole = True
-
-    def __init__(self, part: Part) -> None:
-        self._part = part
-        self.series, self.steps = len(part.values_ST), int(np.isfinite(part.values_ST).sum())
-        columns = [0 if rows is None else len(rows) for rows in part.more or Covariates()]
-        self.widths = Widths(*columns)
-
-    def pool(self, _rng: np.random.Generator) -> Part:
-        """Return the part."""
-        return self._part
-
-    def judged(self) -> Part:
-        """Return the part."""
-        return self._part
-
-
 class Supply:
     """Training and validation parts of many series.
 

@@ -220,13 +220,13 @@ def _common_kind(one: pa.DataType, two: pa.DataType) -> pa.DataType | None:
 
 def _read_csv(content: bytes) -> pa.Table:
     """The rows of a CSV as columns of text."""
-    content = _as_utf8(content)
+    content = _as_utf8(content).removeprefix(codecs.BOM_UTF8)
     start = content[:_LOOKED_AT]
     if not start.strip():
         raise DataError("is empty; give a header and one row per time")
     if b"\0" in start:
         raise DataError("is binary, not text; give a CSV or Parquet file")
-    lines = start.removeprefix(b"\xef\xbb\xbf").splitlines()
+    lines = start.splitlines()
     before = next(row for row, line in enumerate(lines) if line.strip())
     try:
         header = lines[before].decode()

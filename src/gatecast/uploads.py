@@ -76,8 +76,12 @@ class Uploads:
         known = {"id": identity, "name": plain_name(name), "bytes": len(content), **about}
         with self._guard:
             place = make_folder(self.folder / identity)
-            write_atomically(place / "content", content)
-            write_atomically(place / "about.json", json.dumps(known).encode())
+            try:
+                write_atomically(place / "content", content)
+                write_atomically(place / "about.json", json.dumps(known).encode())
+            except OutputError:
+                shutil.rmtree(place, ignore_errors=True)  # a full disk is not made fuller
+                raise
             kept = sorted(self.folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)
             for old in kept[: max(0, len(kept) - self.most)]:
                 shutil.rmtree(old, ignore_errors=True)
@@ -95,7 +99,7 @@ class Uploads:
                 raise FileNotFoundError
             about = json.loads((place / "about.json").read_bytes())
             return Upload(identity, about["name"], (place / "content").read_bytes())
-        except FileNotFoundError:
+        except (OSError, ValueError, LookupError, TypeError):  # not there, or not as it was written
             raise self._unknown(identity) from None
 
     def drop(self, identity: str) -> None:
@@ -104,9 +108,10 @@ class Uploads:
         Raises:
             Refusal: there is none of that name.
         """
-        if not ID.fullmatch(identity) or not (self.folder / identity).is_dir():
-            raise self._unknown(identity)
-        shutil.rmtree(self.folder / identity, ignore_errors=True)
+        with self._guard:  # while one is written, the oldest are looked for
+            if not ID.fullmatch(identity) or not (self.folder / identity).is_dir():
+                raise self._unknown(identity)
+            shutil.rmtree(self.folder / identity, ignore_errors=True)
 
     def _unknown(self, identity: str) -> Refusal:
         return Refusal(

@@ -96,6 +96,7 @@ def judge(  # noqa: PLR0913 (the evidence that may stand beside a forecast; all 
     subject: str = "this series",
     *,
     step: int = 1,
+    gap: int = 0,
     seeds: npt.ArrayLike | None = None,
     leakage: LeakageReport | None = None,
     inputs: Mapping[str, npt.ArrayLike] | None = None,
@@ -104,10 +105,12 @@ def judge(  # noqa: PLR0913 (the evidence that may stand beside a forecast; all 
 
     Errors below 1e-9 of the truth's standard deviation count as none, for quantiles too, so that two exact forecasts
     are equal rather than ranked by their rounding.  Of several steps ahead the loss of an origin is the mean over its
-    steps, and the test counts with forecasts that overlap.
+    steps, and the test counts with forecasts that overlap: those of origins that lie no further apart than gap and
+    steps ahead together.
 
     Args:
-        truth: (O,) the values at consecutive steps, or (O, H) the values 1 … H steps after each origin; NaN is missing.
+        truth: (O,) the values at consecutive steps, or (O, H) the values 1 … H steps after each origin and the gap; NaN
+            is missing.
         forecasts: by model name (O, Q) or (O, H, Q); all but ``model`` are its baselines.
         last: (O,) the newest value observed when the forecasts were made.
         history: (T,) all values before the first truth; without it the looks into the past are left out.
@@ -115,6 +118,7 @@ def judge(  # noqa: PLR0913 (the evidence that may stand beside a forecast; all 
         unit: of the values, for the sentence.
         subject: what is forecast, for the sentence: "the price".
         step: steps from one origin to the next.
+        gap: steps between an origin and the first that is judged.
         seeds: (N, O, Q) or (N, O, H, Q) the model's forecasts trained with N different seeds.
         leakage: what ``leakage_probe`` found.
         inputs: further columns read, by name (T,), over the steps of ``history``; needs that.
@@ -133,7 +137,7 @@ def judge(  # noqa: PLR0913 (the evidence that may stand beside a forecast; all 
     points = {name: table[..., MEDIAN].reshape(truth_OH.shape) for name, table in tables.items()}
     squares = {name: (point - truth_OH) ** 2 for name, point in points.items()}
     horizon = truth_OH.shape[1]
-    overlap = -(-horizon // step)
+    overlap = -(-(gap + horizon) // step)
     losses = {name: _over_steps(square) for name, square in squares.items()}
     claim = beats_all(losses, model, overlap)
     rmse = {name: math.sqrt(float(np.nanmean(square))) for name, square in squares.items()}
@@ -157,16 +161,17 @@ def judge(  # noqa: PLR0913 (the evidence that may stand beside a forecast; all 
         claimed=False,
         p_worse=claim.p_worse,
         worse_than=claim.worse_than,
-        coverage=tuple(judge_coverage(y, tables[model], level, overlap) for level in JUDGED_LEVELS),
+        coverage=tuple(judge_coverage(y, tables[model], level, overlap, gap < step) for level in JUDGED_LEVELS),
         lag=lag if step == 1 else replace(lag, follows_last=False),  # origins may be a season apart
         seen_before=findings.seen_before,
         period=findings.period,
         ar2_error=findings.ar2_error,
         horizon=horizon,
+        gap=gap,
         crps=crps[model],
         gain_crps_percent=_gain_over_best(crps, model),
         gain_interval_percent=_interval(losses[model], losses[claim.best], overlap, root=True),
-        horizons=_by_step(squares, model, step),
+        horizons=_by_step(squares, model, step, gap),
         tests=against_rows(claim.tests),
         flat=flat if step == 1 else replace(flat, is_flat=False),
         residuals=ljung_box(points[model][:, 0] - truth_OH[:, 0]),
@@ -187,6 +192,7 @@ def judge_panel(  # noqa: PLR0913 (as in ``judge``)
     subject: str = "these series",
     *,
     step: int = 1,
+    gap: int = 0,
     coincide: bool = True,
     seeds: npt.ArrayLike | None = None,
     leakage: LeakageReport | None = None,
@@ -204,6 +210,7 @@ def judge_panel(  # noqa: PLR0913 (as in ``judge``)
         model: the one judged.
         subject: what is forecast, for the sentence.
         step: steps from one origin to the next.
+        gap: steps between an origin and the first that is judged.
         coincide: origin o of every series is the same point in time.
         seeds: (N, S, O, Q) or (N, S, O, H, Q) the model's forecasts trained with N different seeds.
         leakage: what ``leakage_probe`` found.
@@ -222,7 +229,7 @@ def judge_panel(  # noqa: PLR0913 (as in ``judge``)
     y, tables = y[kept], {name: table[kept] for name, table in tables.items()}
     size = scales[kept].reshape(-1, *(1,) * (y.ndim - 1))
     horizon = y.shape[2] if y.ndim == 3 else 1
-    overlap = -(-horizon // step)
+    overlap = -(-(gap + horizon) // step)
     losses = {name: _over_steps(np.abs(table[..., MEDIAN] - y) / size, 2) for name, table in tables.items()}
     per_series = {name: np.nanmean(loss, axis=1) for name, loss in losses.items()}
     mase = {name: float(errors.mean()) for name, errors in per_series.items()}
@@ -236,6 +243,7 @@ def judge_panel(  # noqa: PLR0913 (as in ``judge``)
         left_out=int((~kept).sum()),
         origins=int((~np.isnan(losses[model])).any(axis=0).sum()),
         horizon=horizon,
+        gap=gap,
         mase=mase[model],
         best_baseline=claim.best,
         best_mase=mase[claim.best],
@@ -318,18 +326,19 @@ def _interval(model: Array, baseline: Array, overlap: int = 1, root: bool = Fals
     return None if math.isnan(found.lower) else (found.lower, found.upper)
 
 
-def _by_step(squares: Mapping[str, Array], model: str, step: int) -> tuple[StepRow, ...]:
+def _by_step(squares: Mapping[str, Array], model: str, step: int, gap: int) -> tuple[StepRow, ...]:
     """Return the table by horizon from squared errors (O, H) by model; a step without any truth is left out."""
     rows = []
     for place in range(squares[model].shape[1]):
         losses = {name: square[:, place] for name, square in squares.items()}
         if np.isnan(losses[model]).all():
             continue
-        claim = beats_all(losses, model, -(-(place + 1) // step))
+        ahead = gap + place + 1
+        claim = beats_all(losses, model, -(-ahead // step))
         rmse = {name: math.sqrt(float(np.nanmean(loss))) for name, loss in losses.items()}
         mae = float(np.nanmean(np.sqrt(losses[model])))
         gain = gain_percent(rmse[model], rmse[claim.best])
-        rows.append(StepRow(place + 1, rmse[model], mae, claim.best, rmse[claim.best], gain, claim.p_value))
+        rows.append(StepRow(ahead, rmse[model], mae, claim.best, rmse[claim.best], gain, claim.p_value))
     return tuple(rows)
 
 

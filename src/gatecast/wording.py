@@ -35,6 +35,12 @@ def p_words(p: float) -> str:
     return "p < 0.001" if p < 0.001 else f"p = {p:.2f}" if p >= 0.1 else f"p = {p:.3f}"
 
 
+def layers_in_words(layers: int, units: int, cell: str) -> str:
+    """Write the shape of a network, and what its cells are where they are no LSTM's."""
+    words = f"layer{'s' if layers > 1 else ''} of {units} units"
+    return f"{layers} LSTM {words}" if cell == "lstm" else f"{layers} {words} ({cell})"
+
+
 def finite(value: Any) -> Any:
     """Numbers that are not finite as None, since JSON has none; tuples as lists."""
     if isinstance(value, dict):

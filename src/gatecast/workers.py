@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple
 
 from gatecast.errors import GatecastError
@@ -27,6 +28,9 @@ Say = Callable[[str, Mapping[str, Any]], None]  # a kind of event and its number
 Kind = Literal["event", "done", "refused", "failed"]
 LOG = logging.getLogger("gatecast.workers")
 LEAST_RETRY, MOST_RETRY = 1, 60
+BEGIN = (  # without the folder that the server was started in, where a random.py would be loaded for Python's own
+    f"import sys; sys.path.append({str(Path(__file__).parents[1])!r}); from gatecast.workers import main; main()"
+)
 LOADING = 120.0  # seconds that a worker may take to load what its tasks need
 
 
@@ -130,7 +134,7 @@ class Worker:
             if self._process is None or self._process.poll() is not None:
                 threads = {name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
                 self._process = subprocess.Popen(
-                    [sys.executable, "-c", "from gatecast.workers import main; main()"],
+                    [sys.executable, "-P", "-c", BEGIN],
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     env={**os.environ, **threads},

@@ -33,7 +33,7 @@ from gatecast.modelfile import Model, load_model, with_seasons
 from gatecast.notebook import shown
 from gatecast.panel import Panel, panel_from_frame
 from gatecast.predictor import CELLS, answer_at, predict_many
-from gatecast.scaling import Scaled, scale_series
+from gatecast.scaling import Running, Scaled, scale_series
 from gatecast.seasons import seasons_of
 from gatecast.streaming import HORIZON, ForecastStream, Manner, load_stream, start_from
 from gatecast.tracing import Mute, Pin, Trace, arrays_of, one_series, trace
@@ -90,7 +90,7 @@ class ZeroShot(Estimator):
 
     Args:
         season_length: steps per season, at most two; None takes them from the table's frequency or finds them.
-        weights: model files to use in place of the shipped ones.
+        weights: model files to use in place of the shipped ones: with a running scaling, and of the target alone.
     """
 
     name = NAME
@@ -179,7 +179,8 @@ class ZeroShot(Estimator):
             members = self._members(seasons)
             common = _common(members, panel, rows, now, horizon)
             for part in _alike(panel, rows):
-                values_ST = pad_left([panel.series_values(int(s))[-shown:] for s in part])
+                values = [panel.series_values(int(s))[-shown:] for s in part]
+                values_ST = pad_left(values, 1 - int(now.min()))  # a series may begin after an origin
                 made[part] = _from_origins(members, values_ST, now, horizon, common)
         return made
 
@@ -302,8 +303,28 @@ class ZeroShot(Estimator):
         return load_stream(path, self._members((1,)), self.name, ALONE, compiled)
 
     def _members(self, seasons: tuple[int, ...]) -> tuple[Model, ...]:
-        given = shipped() if self.weights is None else tuple(load_model(Path(path)) for path in self.weights)
-        return tuple(with_seasons(model, seasons) for model in given)
+        given = shipped() if self.weights is None else tuple(_load_weights(Path(path)) for path in self.weights)
+        # how wide intervals are is found in the series themselves
+        return tuple(replace(with_seasons(model, seasons), widening_KQ=None) for model in given)
+
+
+def _load_weights(path: Path) -> Model:
+    """A model file as weights for any series.
+
+    Raises:
+        ModelFileError: it is damaged, foreign or newer.
+        SettingsError: its network knows one level and scale alone, or reads columns beside the target.
+    """
+    model = load_model(path)
+    if not isinstance(model.scaling, Running):
+        raise SettingsError(
+            f"weights: the level and scale of {path} are fixed to the series it was trained on; give a model trained "
+            "with scaling = 'running'"
+        )
+    if model.columns:
+        names = ", ".join(column.name for column in model.columns)
+        raise SettingsError(f"weights: {path} reads {names} beside the target; give a model of the target alone")
+    return model
 
 
 class ZeroShotSeries:

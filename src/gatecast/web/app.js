@@ -219,6 +219,11 @@ function watch(id) {
   const say = words => { byId("training-state").textContent = words; };
   say("Waiting for a free place …");
   const heard = (kind, act) => events.addEventListener(kind, event => act(JSON.parse(event.data)));
+  events.addEventListener("error", () => {  // a connection that breaks is taken up again; one that is refused is closed
+    if (events.readyState !== EventSource.CLOSED || state.events !== events) return;
+    stopWatching();
+    complain({message: "The server tells no more of this training: it was started anew, or too many watch. A training that is done stands among the models."});
+  });
   heard("stage", ({stage}) => say({reading: "Reading the data …", training: "Training …", contrast: "Training a plain RNN for contrast …", judging: "Judging against the baselines …", writing: "Writing the report …"}[stage] || stage));
   heard("progress", step => {
     Object.assign(byId("progress"), {max: step.updates, value: step.update});

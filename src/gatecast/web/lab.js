@@ -82,6 +82,13 @@ function watch(run, asked) {
   const events = new EventSource(`/v1/lab/${run.id}/events`);
   Object.assign(state, {events, clock: setInterval(tick, 1000)});
   const heard = (kind, act) => events.addEventListener(kind, event => act(JSON.parse(event.data)));
+  events.addEventListener("error", () => {  // a connection that breaks is taken up again; one that is refused is closed
+    if (events.readyState !== EventSource.CLOSED || state.events !== events) return;
+    stopListening();
+    byId("lab-running").replaceChildren();
+    complain({message: "The server tells no more of this experiment: it was started anew, or too many watch."});
+    again(asked, byId("lab-running"));
+  });
   heard("stage", ({stage}) => say({measuring: "Measuring …", writing: "Writing the answer …"}[stage] || stage));
   heard("note", ({note}) => say(`Measuring: ${note} …`));
   heard("state", async ({state: now, error}) => {
