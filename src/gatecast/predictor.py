@@ -24,6 +24,7 @@ from gatecast.scaling import Covariates, Floats, Scaled, ask, scale_series
 from gatecast.stream import Stream
 from gatecast.supply import MemoryPlanes, Planes, read_planes
 from gatecast.windows import pad_left
+from gatecast.wording import counted
 
 WHAT_IF = "WhatIf"  # the name of a forecast under a changed plan
 CHUNK = 512  # origins answered at a time, so that memory stays small
@@ -314,13 +315,14 @@ def _encoded_future(known: list[Column], panel: Panel, horizon: int, future: Map
     for column in known:
         if column.name not in future:
             raise DataError(
-                f"the model reads {column.name!r} in advance; give its values for the {horizon} steps ahead of every "
-                "series (--future FILE, or future=)"
+                f"the model reads {column.name!r} in advance; give its values for the {counted(horizon, 'step')} ahead "
+                "of every series (--future FILE, or future=)"
             )
         values_SH = np.asarray(future[column.name], np.float64)
         if values_SH.shape != (len(panel), horizon):
             raise DataError(
-                f"the future of {column.name!r} has shape {values_SH.shape}; give {len(panel)} series x {horizon} steps"
+                f"the future of {column.name!r} has shape {values_SH.shape}; give {len(panel)} series x "
+                f"{counted(horizon, 'step')}"
             )
         gone = ~np.isfinite(values_SH)
         if gone.any():
