@@ -69,6 +69,18 @@ def test_what_remembers_everything_is_read_as_well():
     np.testing.assert_allclose(bulk.read_long(weights, inputs_BTC), read(weights, inputs_BTC)[0], atol=1e-8)
 
 
+def test_blocks_do_not_wait_for_each_other_where_a_network_forgets_slowly(monkeypatch):
+    """Cells that keep what they know for hundreds of steps: one block settled at a time would be walked 16 times."""
+    weights = weights_of(forget=4.0)
+    layer = weights.layers[0]
+    weights = weights._replace(layers=(layer._replace(hidden_DK=0.1 * layer.hidden_DK),))
+    walked, walk = [], bulk._walk
+    monkeypatch.setattr(bulk, "_walk", lambda *given: walked.append(1) or walk(*given))
+    inputs_BTC = scale_series(walks(steps=2048), Running((7,))).inputs_BTC
+    np.testing.assert_allclose(bulk.read_long(weights, inputs_BTC), read(weights, inputs_BTC)[0], atol=1e-8)
+    assert len(walked) < 10 * 2048 / bulk.SIDE_BY_SIDE / bulk.LOOK
+
+
 def test_a_series_that_begins_late_is_read_in_order():
     weights, values = weights_of(), walks(steps=400)
     values[0, :90] = np.nan

@@ -66,7 +66,7 @@ def sentence_of(folder):
     html = (folder / "report.html").read_text(encoding="utf-8").split("<body>")[1]
     box = html[html.index('<h1 id="verdict">') : html.index("</section>")]
     heading, points = re.search(r"<h1[^>]*>(.*?)</h1>", box)[1], re.findall(r"<li>(.*?)</li>", box)
-    return unescape(" ".join([heading, *points]))
+    return unescape(" ".join([heading, *points])).replace("\u00a0", " ")
 
 
 def test_json_is_one_object_and_nothing_else(sales, tmp_path, monkeypatch):

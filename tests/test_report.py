@@ -160,12 +160,17 @@ def test_nothing_is_fetched(page):
     assert not re.search(r"https?://", page.scripts[1] + page.scripts[2] + page.words)
 
 
+def test_no_number_on_the_page_is_parted_from_its_percent_sign(page):
+    shown = "".join(page.text)
+    assert re.search(r"\d\u00a0%", shown) and not re.search(r"\d %", shown)
+
+
 def test_the_page_has_one_heading_a_language_and_words_for_every_chart(page, outcome):
     tags = [tag for tag, _ in page.tags]
     assert tags.count("h1") == 1 and tags.count("main") == 1
     assert dict(page.tags)["html"] == {"lang": "en"}
     pictures = [given["aria-label"] for _, given in page.tags if given.get("role") == "img"]
-    assert pictures == [figure.alt for figure in figures(outcome)]
+    assert [words.replace("\u00a0", " ") for words in pictures] == [figure.alt for figure in figures(outcome)]
     assert all("scope" in given for tag, given in page.tags if tag == "th")
     identifiers = [given["id"] for _, given in page.tags if "id" in given]
     assert len(identifiers) == len(set(identifiers))

@@ -1,12 +1,14 @@
 """Rolling origins: nothing from after an origin reaches its forecast, and the table is what the field reads."""
 
 import datetime
+import io
 
 import numpy as np
 import pandas as pd
 import polars as pl
 import pyarrow as pa
 import pytest
+from rich.console import Console
 from statsforecast import StatsForecast
 from statsforecast.models import Naive, SeasonalNaive
 from utilsforecast.evaluation import evaluate
@@ -15,6 +17,7 @@ from utilsforecast.losses import mae, scaled_crps
 import gatecast
 from gatecast.baselines import AR, LastValue
 from gatecast.config import MEDIAN, NetworkConfig, TrainingConfig
+from gatecast.console import print_backtest
 from gatecast.errors import DataError, SettingsError
 from gatecast.forecaster import LSTMForecaster
 from gatecast.judging import CHEAP, NAMED, backtest
@@ -585,3 +588,16 @@ def test_named_sets_files_and_panels_are_opened(tmp_path):
 
 def test_the_public_names_are_these():
     assert gatecast.backtest is backtest and gatecast.Backtest.__name__ == "Backtest"
+
+
+def test_a_backtest_is_shown_in_a_line():
+    done = backtest(pd.DataFrame(plain((90,))), ["LastValue", "Drift"], horizon=2, origins=1)
+    assert repr(done) == "Backtest(1 series, 1 origin, horizon 2: LastValue, Drift)"
+
+
+@pytest.mark.parametrize(("refit", "words"), [(False, "once"), (True, "at every origin"), (2, "at every 2nd origin")])
+def test_what_is_printed_says_how_often_models_were_fitted(refit, words):
+    done = backtest(pd.DataFrame(plain((90,))), "LastValue", origins=4, refit=refit)
+    printed = io.StringIO()
+    print_backtest(Console(file=printed, width=100), done, None)
+    assert f"One step ahead from 4 origins, fitted {words}\n" in printed.getvalue()

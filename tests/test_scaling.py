@@ -620,3 +620,18 @@ def test_the_steps_ahead_are_described_without_the_series():
     assert np.array_equal(one.features_NKF[..., 6:14], other.features_NKF[..., 6:14])
     assert one.features_NKF[0, 1, 8:10] == pytest.approx([0, 1], abs=1e-12)  # a whole season ahead: the same phase
     assert np.array_equal(one.path_KJ, other.path_KJ)
+
+
+@pytest.mark.parametrize("late", [0, 30])
+@pytest.mark.parametrize("seasons", [(1,), (7,), (24, 40)])
+def test_a_series_without_holes_is_scaled_as_beside_one_with_holes(late, seasons):
+    """What is quicker for series without holes gives the same numbers, to the last bit."""
+    values = np.random.default_rng(5).normal(size=(2, 130)).cumsum(1)
+    values[:, :late] = np.nan
+    values[1, [60, 61, 90]] = np.nan
+    alone, beside = scale_series(values[:1], Running(seasons)), scale_series(values, Running(seasons))
+    for name in ("inputs_BTC", "level_BT", "scale_BT", "last_BT", "smooth_BT", "slope_BT", "gap_BT"):
+        np.testing.assert_array_equal(getattr(alone, name)[0], getattr(beside, name)[0])
+    for one, other in zip(alone.phases, beside.phases, strict=True):
+        for part, whole in zip(one, other, strict=True):
+            np.testing.assert_array_equal(part[0], whole[0])

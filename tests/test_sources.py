@@ -226,7 +226,7 @@ def test_a_named_set_wins_over_a_file_and_a_plain_word_can_be_a_file(write, tmp_
             "Date,v\n2020-01-01,1\n2020-01-02,1,234\n",
             r"row 2 has 3 cells where the header has 2: '2020-01-02,1,234'.*thousands",
         ),
-        ("\nDate,v\n2020-01-01,1\n2020-01-02\n", r"row 2 has 1 cells where the header has 2: '2020-01-02'"),
+        ("\nDate,v\n2020-01-01,1\n2020-01-02\n", r"row 2 has 1 cell where the header has 2: '2020-01-02'"),
         ('Date,v\n2020-01-01,1\n2020-01-02,"1,234"\n', r"row 2 of column 'v' holds '1,234', which is not a number"),
         ("Date;v\n2020-01-01;1\n2020-01-02;1,5\n", "row 2 of column 'v' holds '1,5'"),
         ("Date,v\n2020-01-01,1\n2020-01-02,\n2020-01-03,x\n2020-01-04,4", "row 3 of column 'v' holds 'x'"),

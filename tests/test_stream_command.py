@@ -88,7 +88,7 @@ def test_before_the_first_value_a_forecast_is_empty():
         (["1", "1e300"], r"line 2: the value is 1e\+300; give numbers up to 1e\+100"),
         (["1", "inf"], r"line 2: 'inf' is no number"),
         (["1", "9" * 200_000], r"line 2: '9{40}' is no number"),
-        (["ds,y", "1,2", "5"], r"line 3: it has 1 cells, the header has 2; give a cell for each name"),
+        (["ds,y", "1,2", "5"], r"line 3: it has 1 cell, the header has 2; give a cell for each name"),
     ],
 )
 def test_a_bad_line_is_named_or_left_out(lines, message):

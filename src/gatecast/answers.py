@@ -21,6 +21,7 @@ from gatecast.frames import TAKEN
 from gatecast.frequency import Times
 from gatecast.layouts import eager_frame
 from gatecast.panel import Panel
+from gatecast.wording import counted, each_of
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -66,7 +67,7 @@ def read_numbers(said: Any, due: Due, name: str) -> Floats:
         one = f" or ({horizon},)" if series == 1 else ""
         raise DataError(
             f"{name} gave numbers of shape {numbers.shape}; expected ({series}, {horizon}){one}: {series} series x "
-            f"{horizon} steps ahead"
+            f"{counted(horizon, 'step')} ahead"
         )
     return checked(made, due, name)
 
@@ -178,8 +179,8 @@ def _matched(table: Any, due: Due) -> Indices:
         s, step = (int(each) for each in np.argwhere(rows_SH < 0)[0])
         twice = rows_SH[s, step] == TWICE
         raise DataError(
-            f"it has {'two rows' if twice else 'no row'} for {due.show(s, step)}; expected one row for each of the "
-            f"{horizon} steps ahead of {series} series, and it has {len(table)} rows"
+            f"it has {'two rows' if twice else 'no row'} for {due.show(s, step)}; expected one row for "
+            f"{each_of(horizon, 'step')} ahead of {series} series, and it has {counted(len(table), 'row')}"
         )
     return rows_SH
 

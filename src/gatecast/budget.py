@@ -25,6 +25,7 @@ from gatecast.durations import in_words
 from gatecast.ledger import Ledger, Planned
 from gatecast.modelfile import Model
 from gatecast.training import CHECKS, Progress, Trained
+from gatecast.wording import counted
 
 Report = Callable[[Progress], None]
 
@@ -186,11 +187,11 @@ def _in_words(config: TrainingConfig, how: tuple[Planned, int, Watch], asked: in
     planned, wanted, watch = how
     words = f"budget of {in_words(config.budget or 0.0)}: "
     if watch.stopped and watch.count != config.stop:
-        return words + f"ended by the clock after {watch.count:,} updates, {asked:,} were planned"
+        return words + f"ended by the clock after {counted(watch.count, 'update')}, {asked:,} planned"
     if planned.updates is not None and planned.updates < wanted:
         words += f"holds {planned.updates:,} of the {wanted:,} updates that would be made without it"
     else:
-        words += f"all {asked:,} updates fit into it"
+        words += f"all {counted(asked, 'update')} fit into it"
     return f"{words}; took {in_words(took)}"
 
 

@@ -11,15 +11,26 @@ head, E head unit, N origin, F feature, A candidate, J path polynomial, O head o
 
 from __future__ import annotations
 
+import math
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 from gatecast.cell import LayerWeights
 from gatecast.constants import MEDIAN
 from gatecast.runtime import AGE, OUTPUTS, Array, HeadWeights, Weights, halve, read
-from gatecast.scaling import CANDIDATES, FARTHEST, FEATURES, REACH, Scaled, candidates_then, describe, known_then
+from gatecast.scaling import (
+    CANDIDATES,
+    FARTHEST,
+    FEATURES,
+    KNOWN_FEATURES,
+    REACH,
+    Scaled,
+    candidates_then,
+    describe,
+    known_then,
+)
 
 Indices = NDArray[np.int64]
 
@@ -28,8 +39,19 @@ SHORTEST = 512  # steps of a block: it pays where what a network remembers is sh
 LOOK = 32  # steps after which it is seen whether a block has met its own earlier path
 MET = {np.dtype(np.float32): 5e-7, np.dtype(np.float64): 1e-10}  # difference of states at which it has
 SHUT = -1e4  # into an input gate: it lets nothing through
-TOGETHER = 32  # origins the head answers at a time
+ASKED = 128  # origins that are told of at a time, so that what is told stays in the cache
+TOGETHER = 32  # of them the head answers at a time
+NOTHING = 1e-10  # of a difference that forget gates have let through: too little to matter
+LINE = 64  # bytes of a line of the cache
 STEEPEST = 10.0  # what a path may make of an error of the state for float32 to be good enough
+
+
+def aligned(shape: tuple[int, ...], dtype: DTypeLike) -> Array:
+    """Room that begins at a cache line: sums and products of such arrays take half the time."""
+    size = math.prod(shape) * np.dtype(dtype).itemsize
+    room = np.empty(size + LINE, np.uint8)
+    begin = -room.ctypes.data % LINE
+    return room[begin : begin + size].view(dtype).reshape(shape)
 
 
 def is_plain(weights: Weights) -> bool:
@@ -43,7 +65,8 @@ def read_long(weights: Weights, x_BTC: Array) -> Array:
     """What the head sees at every step, (B, T, D): what ``runtime.read`` gives, to some 1e-9, in less time.
 
     An LSTM forgets.  Blocks of a series start from nothing, all at once; then each again from where the one before it
-    has ended, until it meets its own earlier path: from there on nothing would change.
+    will about end, until it meets its own earlier path: from there on nothing would change.  When each has begun where
+    the one before it ended, all is read.
 
     Args:
         weights: the network's, in the precision that is wanted; float32 is good to some 1e-6.
@@ -68,29 +91,29 @@ def _in_blocks(layer: LayerWeights, x_BTC: Array, blocks: int, before_BT: Array 
     """
     batch, steps, channels = x_BTC.shape
     units, length = layer.hidden_DK.shape[0], -(-steps // (blocks * LOOK)) * LOOK
-    padded_BTC = np.zeros((batch, blocks * length, channels), x_BTC.dtype)  # steps after the end are cut off again
-    padded_BTC[:, :steps] = x_BTC
-    x_TCM = padded_BTC.reshape(batch * blocks, length, channels).transpose(1, 2, 0)
-    z_TKM = layer.input_CK.T @ np.ascontiguousarray(x_TCM) + layer.bias_K[:, None]
+    padded_BTC = np.zeros((batch, blocks * length, channels + 1), x_BTC.dtype)  # steps after the end are cut off again
+    padded_BTC[:, :steps, :channels], padded_BTC[..., channels] = x_BTC, 1  # for the bias
+    x_TCM = padded_BTC.reshape(batch * blocks, length, -1).transpose(1, 2, 0)
+    rows = np.r_[: 2 * units, 3 * units : 4 * units, 2 * units : 3 * units]  # the three gates, then the candidate
+    z_TKM = aligned((length, len(rows), batch * blocks), x_BTC.dtype)
+    of_input_KC = np.concatenate([layer.input_CK, layer.bias_K[None]]).T[rows]
+    np.matmul(of_input_KC, np.ascontiguousarray(x_TCM), out=z_TKM)
     if before_BT is not None:
         shut_BT = np.zeros((batch, blocks * length), np.bool_)
         shut_BT[:, :steps] = before_BT
         shut_TM = shut_BT.reshape(batch * blocks, length).T
         z_TKM[:, :units] = np.where(shut_TM[:, None], SHUT, z_TKM[:, :units])
-    hidden_KD = np.ascontiguousarray(layer.hidden_DK.T)
-    h_TDM = np.full((length, units, batch * blocks), np.nan, x_BTC.dtype)
-    c_LDM = np.full((length // LOOK, *h_TDM.shape[1:]), np.nan, x_BTC.dtype)  # at every look
-    begins = _Columns(*np.zeros((2, *h_TDM.shape[1:]), x_BTC.dtype))
-    open_M = np.ones(batch * blocks, np.bool_)
+    hidden_KD = np.ascontiguousarray(layer.hidden_DK.T[rows])
+    columns, dtype = (units, batch * blocks), x_BTC.dtype
+    shapes = (length, *columns), (length // LOOK, *columns), columns
+    path = _Path(*(np.full(shape, np.nan, dtype) for shape in shapes))
+    begins, open_M = _Columns(*np.zeros((2, *columns), dtype)), np.ones(batch * blocks, np.bool_)
     for _ in range(blocks):  # each settles one more block at least
-        _sweep(z_TKM, hidden_KD, begins, (h_TDM, c_LDM), open_M)
-        after = _Columns(*(np.roll(part[-1], 1, axis=1) for part in (h_TDM, c_LDM)))
-        for part in after:
-            part[:, ::blocks] = 0  # the first block of a series
-        open_M, begins = ~_alike(after, begins), after
+        _sweep(z_TKM, hidden_KD, begins, path, open_M)
+        begins, open_M = _begin_again(begins, path, blocks)
         if not open_M.any():
             break
-    return np.ascontiguousarray(h_TDM.transpose(2, 0, 1)).reshape(batch, -1, units)[:, :steps]
+    return np.ascontiguousarray(path.h_TDM.transpose(2, 0, 1)).reshape(batch, -1, units)[:, :steps]
 
 
 class _Columns(NamedTuple):
@@ -100,50 +123,91 @@ class _Columns(NamedTuple):
     c_DM: Array
 
 
-def _sweep(z_TKM: Array, hidden_KD: Array, state: _Columns, path: tuple[Array, Array], open_M: Array) -> None:
-    """Walk through blocks and write to ``path`` (h, and at every look c) until the open ones meet what is there."""
-    h_TDM, c_LDM = path
-    open_M = open_M.copy()
-    fresh_TDM = np.empty((LOOK, *h_TDM.shape[1:]), h_TDM.dtype)
-    for look in range(len(c_LDM)):
+class _Path(NamedTuple):
+    """Where many blocks went: NaN where they have not been yet."""
+
+    h_TDM: Array
+    c_LDM: Array  # at every look
+    kept_DM: Array  # of a difference at the begin, what the forget gates let through to the end
+
+
+def _begin_again(begins: _Columns, path: _Path, blocks: int) -> tuple[_Columns, Array]:
+    """Where blocks begin next, and which have to: those after one that did not begin where the one before it ended.
+
+    A block that begins elsewhere will end elsewhere, by what its forget gates let through of the difference: the next
+    one need not wait for it (parareal, Lions, Maday & Turinici 2001; the gates take the place of the coarse solver).
+    """
+    size_DM = np.maximum(np.abs(path.c_LDM).max(axis=0), np.abs(begins.c_DM))
+    h_MDS, c_MDS, h_end_MDS, c_end_MDS, kept_MDS, size_MDS = (
+        np.ascontiguousarray(part.reshape(len(size_DM), -1, blocks).transpose(2, 0, 1))
+        for part in (*begins, path.h_TDM[-1], path.c_LDM[-1], path.kept_DM, size_DM)
+    )
+    begun, ended = _Columns(h_MDS[1:], c_MDS[1:]), _Columns(h_end_MDS[:-1], c_end_MDS[:-1])
+    open_MS = np.zeros((blocks, h_MDS.shape[2]), np.bool_)
+    np.logical_or.accumulate(~_alike(begun, ended, size_MDS[:-1], axis=1), axis=0, out=open_MS[1:])
+    then_MDS, moved_DS = c_MDS.copy(), np.zeros_like(c_MDS[0])
+    for block in np.flatnonzero(open_MS.any(axis=1)):
+        to_DS = kept_MDS[block - 1] * moved_DS
+        to_DS += c_end_MDS[block - 1]
+        np.copyto(then_MDS[block], to_DS, where=open_MS[block])
+        moved_DS = then_MDS[block] - c_MDS[block]
+    then = np.where(open_MS[:, None], np.roll(h_end_MDS, 1, axis=0), h_MDS), then_MDS
+    columns = (np.ascontiguousarray(part.transpose(1, 2, 0)).reshape(size_DM.shape) for part in then)
+    return _Columns(*columns), np.ascontiguousarray(open_MS.T).reshape(-1)
+
+
+def _sweep(z_TKM: Array, hidden_KD: Array, state: _Columns, path: _Path, open_M: Array) -> None:
+    """Walk through blocks and write to ``path`` until the open ones meet what is there."""
+    open_M, size_DM, kept_DM = open_M.copy(), np.abs(state.c_DM), aligned(state.c_DM.shape, state.c_DM.dtype)
+    kept_DM[...] = 1
+    fresh_TDM = aligned((LOOK, *state.h_DM.shape), state.h_DM.dtype)
+    for look, c_DM in enumerate(path.c_LDM):
         steps = slice(look * LOOK, (look + 1) * LOOK)
-        state = _walk(z_TKM[steps], hidden_KD, state, fresh_TDM)
-        met_M = _alike(state, _Columns(h_TDM[steps][-1], c_LDM[look]))
-        np.copyto(h_TDM[steps], fresh_TDM, where=open_M)
-        np.copyto(c_LDM[look], state.c_DM, where=open_M)
+        state = _walk(z_TKM[steps], hidden_KD, state, fresh_TDM, kept_DM)
+        np.fmax(size_DM, np.abs(c_DM), out=size_DM)
+        met_M = _alike(state, _Columns(path.h_TDM[steps][-1], c_DM), size_DM)
+        written_M = True if open_M.all() else open_M  # a copy of all of it is quicker
+        np.copyto(path.h_TDM[steps], fresh_TDM, where=written_M)
+        np.copyto(c_DM, state.c_DM, where=written_M)
         open_M &= ~met_M
         if not open_M.any():
             return
+    np.copyto(path.kept_DM, kept_DM, where=open_M)
 
 
-def _walk(z_TKM: Array, hidden_KD: Array, state: _Columns, out_TDM: Array) -> _Columns:
-    """Walk one halved layer through its steps, as ``runtime.read`` does; returns the final state."""
-    h_DM, c_DM = state.h_DM, state.c_DM.copy()
-    units = len(h_DM)
-    gates_KM, new_DM = np.empty(z_TKM.shape[1:], z_TKM.dtype), np.empty_like(c_DM)
-    doors_KM = gates_KM[: 2 * units]
-    input_DM, forget_DM, candidate_DM, output_DM = gates_KM.reshape(4, units, -1)
+def _walk(z_TKM: Array, hidden_KD: Array, state: _Columns, out_TDM: Array, kept_DM: Array) -> _Columns:
+    """Walk one halved layer through its steps; returns the final state.
+
+    ``kept_DM`` is multiplied by what the forget gates let through.
+    """
+    h_DM, units = state.h_DM, len(state.h_DM)
+    gates_KM, c_DM, new_DM = (aligned(shape, z_TKM.dtype) for shape in (z_TKM.shape[1:], *[h_DM.shape] * 2))
+    c_DM[...] = state.c_DM
+    doors_KM, one, half = gates_KM[: 3 * units], *np.array([1, 0.5], z_TKM.dtype)[:, None]
+    input_DM, forget_DM, output_DM, candidate_DM = gates_KM.reshape(4, units, -1)
     for z_KM, out_DM in zip(z_TKM, out_TDM, strict=True):
         np.matmul(hidden_KD, h_DM, out=gates_KM)
         gates_KM += z_KM
         np.tanh(gates_KM, out=gates_KM)
-        doors_KM += 1  # twice the sigmoids
-        output_DM += 1
+        doors_KM += one
+        doors_KM *= half  # the sigmoids
         input_DM *= candidate_DM
-        np.multiply(forget_DM, c_DM, out=c_DM)
+        kept_DM *= forget_DM
+        c_DM *= forget_DM
         c_DM += input_DM
-        c_DM *= 0.5
         np.tanh(c_DM, out=new_DM)
-        new_DM *= output_DM
-        np.multiply(new_DM, 0.5, out=out_DM)
+        np.multiply(new_DM, output_DM, out=out_DM)
         h_DM = out_DM
+    kept_DM[kept_DM < NOTHING] = 0  # or it becomes so small that a processor is slow with it
     return _Columns(h_DM.copy(), c_DM)
 
 
-def _alike(one: _Columns, other: _Columns) -> Array:
-    """Which states are the same but for what may be neglected, (M,)."""
-    near = [np.abs(this - that).max(axis=0) < MET[this.dtype] for this, that in zip(one, other, strict=True)]
-    return np.asarray(near[0] & near[1])
+def _alike(one: _Columns, other: _Columns, size: Array, axis: int = 0) -> Array:
+    """Which states are the same but for what may be neglected: of a cell that is or was large, ``size``, more may."""
+    most = MET[size.dtype]
+    near_h = (np.abs(one.h_DM - other.h_DM) < most).all(axis=axis)
+    near_c = (np.abs(one.c_DM - other.c_DM) < most * np.maximum(1, size)).all(axis=axis)
+    return np.asarray(near_h & near_c)
 
 
 def read_ends(weights: Weights, x_BTC: Array) -> Array:
@@ -208,89 +272,135 @@ class _Walked(NamedTuple):
 # ------------------------------------------------------------------------------------------- the head
 
 
+class Asked(NamedTuple):
+    """What the head is asked of: series, the steps ahead, and the season lengths of the scaling."""
+
+    scaled: Scaled
+    steps_K: Indices
+    seasons: tuple[int, ...]
+
+
 class Told(NamedTuple):
     """What the head is asked, as ``scaling.Question``, with the origins and steps last."""
 
     features_FNK: Array  # float32
     candidates_ANK: Array
     missing_ANK: Array | None  # None where all candidates are there
-    path_KJ: Array
 
 
-def tell(scaled: Scaled, at: tuple[Indices, Indices], steps_K: Indices, seasons: tuple[int, ...]) -> Told:
+def _room_to_tell(asked: Asked, origins: int) -> Array:
+    """Where features go, (F, N, K): what is the same at every origin stands there already."""
+    more = 0 if asked.scaled.known is None else KNOWN_FEATURES * len(asked.scaled.known.value_JBT)
+    features_FNK = aligned((FEATURES + more, origins, len(asked.steps_K)), np.float32)
+    features_FNK[6:14] = describe(tuple(asked.steps_K.tolist()), asked.seasons)[0].T[:, None]
+    return features_FNK
+
+
+def tell(asked: Asked, at: tuple[Indices, Indices], features_FNK: Array) -> Told:
     """Ask as ``scaling.ask`` does: at these series and steps, what comes ``steps_K`` steps later?"""
+    scaled, steps_K, seasons = asked
     found_ANK = candidates_then(scaled, *at, steps_K, seasons)
     level_N1, scale_N1 = (part[at][:, None] for part in (scaled.level_BT, scaled.scale_BT))
     finite_ANK = np.isfinite(found_ANK)
     missing_ANK = None if finite_ANK.all() else ~finite_ANK
     found_ANK -= level_N1
-    found_ANK /= np.where(scale_N1 > 0, scale_N1, np.inf)
+    found_ANK *= 1 / np.where(scale_N1 > 0, scale_N1, np.inf)
     if missing_ANK is not None:
         found_ANK[missing_ANK] = 0
     np.clip(found_ANK, -FARTHEST, FARTHEST, out=found_ANK)
-    described_KF, path_KJ = describe(tuple(int(step) for step in steps_K), seasons)
-    known_NKJ = np.empty((*found_ANK.shape[1:], 0))
-    if scaled.known is not None:
-        known_NKJ = known_then(scaled.known, *at, steps_K)
-    features_FNK = np.empty((FEATURES + known_NKJ.shape[-1], *found_ANK.shape[1:]), np.float32)
     features_FNK[:3], features_FNK[14:FEATURES] = found_ANK[1:4], found_ANK[4:]
     for part in (features_FNK[:3], features_FNK[14:FEATURES]):
         np.arcsinh(part, out=part)
     features_FNK[3:6] = finite_ANK[1:4]
-    features_FNK[6:14] = described_KF.T[:, None]
-    features_FNK[FEATURES:] = np.moveaxis(known_NKJ, -1, 0)
-    return Told(features_FNK, found_ANK, missing_ANK, path_KJ)
+    if scaled.known is not None:
+        features_FNK[FEATURES:] = np.moveaxis(known_then(scaled.known, *at, steps_K), -1, 0)
+    return Told(features_FNK, found_ANK, missing_ANK)
 
 
-class _Prepared(NamedTuple):
-    """A head's weights in float32; what leads to a SiLU is halved: with u half of x it is u + u tanh(u)."""
+class _Head(NamedTuple):
+    """A head in float32, and where it works: the same few arrays for every handful of origins.
 
-    question_FE: Array
-    middle_ED: Array
-    middle_bias_D: Array
+    What leads to a SiLU is halved: with u half of x it is u + u tanh(u).  Origins and steps are columns.
+    """
+
+    question_EF: Array
+    middle_DE: Array  # and a column for the bias, as below
     out_OD: Array
-    out_bias_O1: Array
-
-
-class _Room(NamedTuple):
-    """Where the head works: the same few arrays for every handful of origins."""
-
+    factors_W1K: Array | None  # on the distances from the median
     told: Array
     turned: Array
     middle: Array
     out: Array
 
+    @classmethod
+    def of(cls, head: HeadWeights, widening_KQ: Array | None, steps: int, origins: int) -> _Head:
+        """Make a head ready for so many steps ahead of so many origins at a time."""
+        middle_ED = 0.5 * np.concatenate([head.middle_ED, head.middle_bias_D[None]])
+        out_DO = np.concatenate([head.out_DO, head.out_bias_O[None]])
+        question_EF, middle_DE, out_OD = (
+            part.T.astype(np.float32, order="C") for part in (0.5 * head.question_FE, middle_ED, out_DO)
+        )
+        factors_W1K = None if widening_KQ is None else _outward(widening_KQ, steps)
+        wide, units = len(middle_ED), len(out_DO)
+        told, turned, middle, out = (
+            aligned((rows * origins * steps,), np.float32) for rows in (wide, wide, units, OUTPUTS)
+        )
+        return cls(question_EF, middle_DE, out_OD, factors_W1K, told, turned, middle, out)
+
 
 def answer_many(
-    head: HeadWeights, h_ND: Array, told: Told, around: tuple[Array, Array], widening_KQ: Array | None, made_NKQ: Array
+    head: HeadWeights,
+    widening_KQ: Array | None,
+    asked: Asked,
+    at: tuple[Indices, Indices],
+    h_ND: Array,
+    made_NKQ: Array,
+    in_units: bool = True,
 ) -> None:
-    """Write quantiles in original units: what ``answer``, ``in_units`` and ``widen`` of ``runtime`` make in turn.
+    """Write quantiles: what ``answer``, ``in_units`` and ``widen`` of ``runtime`` make in turn.
 
     Args:
         head: the head's weights, in float64.
-        h_ND: what the LSTM layers gave at the origins.
-        told: what is asked there.
-        around: level and scale at the origins, (N,) each.
         widening_KQ: the model's factors on the distances from the median, if it has any.
+        asked: of what.
+        at: for each of the N origins its series, and its step.
+        h_ND: what the LSTM layers gave there.
         made_NKQ: where they go, float64.
+        in_units: whether they are in original units; else in units of the scale around the level at each origin.
     """
-    count, steps = told.features_FNK.shape[1:]
-    state_NE = (0.5 * (h_ND @ head.state_DE + head.bias_E)).astype(np.float32)
-    centre_NK = (h_ND @ head.path_DJ + head.path_bias_J) @ told.path_KJ.T  # float64, since polynomials cancel
-    parts = 0.5 * head.question_FE, 0.5 * head.middle_ED, 0.5 * head.middle_bias_D, head.out_DO.T
-    prepared = _Prepared(*(np.ascontiguousarray(part, np.float32) for part in (*parts, head.out_bias_O[:, None])))
-    factors_W1K = None if widening_KQ is None else _outward(widening_KQ, steps)
-    level_N1, scale_N1 = (part[:, None] for part in around)
-    rows, (wide, units) = min(TOGETHER, count) * steps, head.middle_ED.shape
-    room = _Room(*(np.empty(shape, np.float32) for shape in [(rows, wide)] * 2 + [(rows, units), (OUTPUTS * rows,)]))
-    for begin in range(0, count, TOGETHER):
+    count, scaled = len(h_ND), asked.scaled
+    room_FNK, path_KJ = (
+        _room_to_tell(asked, min(ASKED, count)),
+        describe(tuple(asked.steps_K.tolist()), asked.seasons)[1],
+    )
+    ready = _Head.of(head, widening_KQ, len(asked.steps_K), min(TOGETHER, count))
+    for begin in range(0, count, ASKED):
+        few = slice(begin, begin + ASKED)
+        here = at[0][few], at[1][few]
+        state_EN = (0.5 * (h_ND[few] @ head.state_DE + head.bias_E)).T.astype(np.float32, order="C")
+        path_NK = (h_ND[few] @ head.path_DJ + head.path_bias_J) @ path_KJ.T  # float64, since polynomials cancel
+        told = tell(asked, here, room_FNK[:, : len(here[0])])
+        around = (scaled.level_BT[here], scaled.scale_BT[here]) if in_units else None
+        _answer_few(ready, (state_EN, path_NK), told, around, made_NKQ[few])
+
+
+def _answer_few(
+    head: _Head, states: tuple[Array, Array], told: Told, around: tuple[Array, Array] | None, made_NKQ: Array
+) -> None:
+    """Write quantiles, from what the states say to question and path, and level and scale at the origins."""
+    state_EN, centre_NK = states
+    for begin in range(0, len(centre_NK), TOGETHER):
         some = slice(begin, begin + TOGETHER)
-        out_ONK = _head(prepared, state_NE[some], told.features_FNK[:, some], room)
+        out_ONK = _head(head, state_EN[:, some], told.features_FNK[:, some])
         missing_ANK = None if told.missing_ANK is None else told.missing_ANK[:, some]
-        centre_NK[some] += _mixed(out_ONK[:CANDIDATES], told.candidates_ANK[:, some], missing_ANK)
-        centre_NK[some] += out_ONK[CANDIDATES]
-        away_WNK = scale_N1[some] * _stepped(out_ONK[CANDIDATES + 1 :], factors_W1K)  # in float64: scales may be huge
-        middle_NK = level_N1[some] + scale_N1[some] * centre_NK[some]
+        middle_NK, away_WNK = centre_NK[some], _stepped(out_ONK[CANDIDATES + 1 :], head.factors_W1K)
+        middle_NK += _mixed(out_ONK[:CANDIDATES], told.candidates_ANK[:, some], missing_ANK)
+        middle_NK += out_ONK[CANDIDATES]
+        if around is not None:
+            level_N1, scale_N1 = (part[some, None] for part in around)
+            middle_NK *= scale_N1
+            middle_NK += level_N1
+            away_WNK = scale_N1 * away_WNK  # in float64: scales may be huge
         for place, away_NK in enumerate(away_WNK[:MEDIAN]):
             np.subtract(middle_NK, away_NK, out=made_NKQ[some, :, place])
         made_NKQ[some, :, MEDIAN] = middle_NK
@@ -298,26 +408,28 @@ def answer_many(
             np.add(middle_NK, away_NK, out=made_NKQ[some, :, place])
 
 
-def _head(head: _Prepared, state_NE: Array, features_FNK: Array, room: _Room) -> Array:
+def _head(head: _Head, state_EN: Array, features_FNK: Array) -> Array:
     """What the head says of a handful of origins, (O, N, K)."""
     count, steps = features_FNK.shape[1:]
-    rows = count * steps
-    told, turned, middle = (part[:rows] for part in room[:3])
-    np.matmul(features_FNK.reshape(len(features_FNK), rows).T, head.question_FE, out=told)
-    told.reshape(count, steps, -1)[...] += state_NE[:, None]
+    columns = count * steps
+
+    def room_for(part: Array, rows: int) -> Array:
+        return part[: rows * columns].reshape(rows, columns)
+
+    told_1, turned = room_for(head.told, head.middle_DE.shape[1]), room_for(head.turned, len(head.question_EF))
+    told, told_1[-1] = told_1[:-1], 1
+    np.matmul(head.question_EF, features_FNK.reshape(-1, columns), out=told)
+    told.reshape(-1, count, steps)[...] += state_EN[..., None]
     np.tanh(told, out=turned)
     turned *= told
     told += turned
-    np.matmul(told, head.middle_ED, out=middle)
-    middle += head.middle_bias_D
-    turned = turned.reshape(-1)[: middle.size].reshape(middle.shape)
+    middle_1, turned = room_for(head.middle, head.out_OD.shape[1]), room_for(head.turned, len(head.middle_DE))
+    middle, middle_1[-1] = middle_1[:-1], 1
+    np.matmul(head.middle_DE, told_1, out=middle)
     np.tanh(middle, out=turned)
     turned *= middle
     middle += turned
-    out = room.out[: OUTPUTS * rows].reshape(OUTPUTS, rows)
-    np.matmul(head.out_OD, middle.T, out=out)
-    out += head.out_bias_O1
-    return out.reshape(OUTPUTS, count, steps)
+    return np.matmul(head.out_OD, middle_1, out=room_for(head.out, OUTPUTS)).reshape(OUTPUTS, count, steps)
 
 
 def _mixed(logits_ANK: Array, candidates_ANK: Array, missing_ANK: Array | None) -> Array:

@@ -16,7 +16,7 @@ from gatecast.coverage import Coverage, hits, judge_coverage
 from gatecast.run import Outcome
 from gatecast.significance import SIGNIFICANT
 from gatecast.skill import LEVEL, SkillRow
-from gatecast.wording import p_words
+from gatecast.wording import counted, p_words
 
 RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 SHOWN_LEVELS = (80, 90)  # of which the figures are written out
@@ -103,7 +103,9 @@ def _multi_words(outcome: Outcome) -> str:
         f"turns, since setting out in the right direction is easy ({_beside_last(outcome, 'multi_sequence')})."
     )
     if len(mode.origins) < 30:
-        text += f" {len(mode.origins):,} forecasts are few: one stretch of the series can decide who looks best."
+        count = len(mode.origins)
+        few = f"{counted(count, 'forecast')} {'is' if count == 1 else 'are'} few"
+        text += f" {few}: one stretch of the series can decide who looks best."
     return text + (f" Drawn are the last {drawn:,} of {len(mode.origins):,}." if len(mode.origins) > drawn else "")
 
 
@@ -124,7 +126,7 @@ def _step_words(outcome: Outcome) -> str:
     origins = len(outcome.modes["multi_sequence"].origins)
     return (
         f"The LSTM errs less than LastValue at {int((own < last).sum()):,} of {len(own):,} steps ahead; all steps "
-        f"share the same {origins:,} origins, so a whole stretch of a curve can be luck."
+        f"share the same {counted(origins, 'origin')}, so a whole stretch of a curve can be luck."
     )
 
 

@@ -34,7 +34,6 @@ from gatecast.charts_parts import (
     line,
     lines_ahead,
     model_colour,
-    ordinal,
     pointer,
     rounded,
     stacked,
@@ -45,6 +44,7 @@ from gatecast.charts_parts import (
 )
 from gatecast.config import MEDIAN, QUANTILES
 from gatecast.run import Outcome, newest
+from gatecast.wording import ordinal
 
 SHOWN = 120  # steps in the window at first
 MOST_STEPS = 3_000  # of the test part drawn in detail

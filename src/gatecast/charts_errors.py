@@ -33,6 +33,7 @@ from gatecast.forecastability import autocorrelation
 from gatecast.run import Outcome
 from gatecast.scaling import Floats
 from gatecast.skill import LEVEL, SkillRow
+from gatecast.wording import counted
 
 FARTHEST = 100.0  # percent: a gain beyond is drawn at the edge
 MOST_LAGS = 20  # of the autocorrelation of errors
@@ -45,7 +46,7 @@ def error_by_step_chart(outcome: Outcome) -> Figure | None:
     if mode.horizon < 2:
         return None
     unit = f" ({outcome.source.unit})" if outcome.source.unit else ""
-    words = f"RMSE of each model 1 to {mode.horizon} steps ahead, over {len(mode.origins):,} origins."
+    words = f"RMSE of each model 1 to {mode.horizon} steps ahead, over {counted(len(mode.origins), 'origin')}."
     return by_step_figure("error_by_step", errors_by_step(outcome), f"RMSE{unit}", words)
 
 

@@ -389,14 +389,6 @@ def data_of(columns: Columns) -> alt.InlineData:
     return alt.InlineData(values=text.getvalue(), format=alt.CsvDataFormat(type="csv", parse=kinds))
 
 
-def ordinal(count: int) -> str:
-    """2nd, 3rd, 50th; the first is "single"."""
-    if count == 1:
-        return "single"
-    ending = "th" if 10 <= count % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(count % 10, "th")
-    return f"{count}{ending}"
-
-
 def layered(
     layers: list[alt.Chart], height: int, keys: Sequence[Key], width: int = WIDTH, above: int = 32
 ) -> alt.LayerChart:

@@ -22,11 +22,12 @@ from gatecast.scoring import score_backtest
 from gatecast.sources import Source
 from gatecast.verdict import PanelVerdict, Verdict
 from gatecast.wave import CYCLES
+from gatecast.wording import counted, each_of, ordinal
 
 TITLES = {
-    "point_by_point": "Point by point: one step ahead from each of {origins:,} origins",
-    "multi_sequence": "Multi-sequence: {horizon} steps from each of {origins:,} origins",
-    "full_sequence": "Full sequence: one run of {horizon:,} steps on its own output (a single path: CRPS = MAE)",
+    "point_by_point": "Point by point: one step ahead from {origins}",
+    "multi_sequence": "Multi-sequence: {steps} from {origins}",
+    "full_sequence": "Full sequence: one run of {steps} on its own output (a single path: CRPS = MAE)",
 }
 
 
@@ -66,11 +67,11 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
     _section(console, "Split", split_lines(outcome)[:3])
     horizon = outcome.config.training.horizon
-    _section(console, "Target", [f"at every step, the next {horizon} values of {panel.names.y}"])
+    _section(console, "Target", [f"at every step, the next {counted(horizon, 'value')} of {panel.names.y}"])
     _section(console, "Architecture", architecture_lines(outcome))
     trained = outcome.forecaster.fitted_.trained
     lines = [
-        f"{trained.updates:,} updates in {outcome.seconds['fit']:.1f} s, "
+        f"{counted(trained.updates, 'update')} in {outcome.seconds['fit']:.1f} s, "
         f"best on validation after {trained.best_update:,}"
     ]
     if outcome.forecaster.fitted_.race:
@@ -120,7 +121,7 @@ def print_panel(console: Console, outcome: PanelOutcome) -> None:
     network = outcome.config.network
     lines = [
         f"one LSTM for all series: {network.layers} × {network.units} units, {outcome.model.weights.size:,} weights",
-        f"{trained.updates:,} updates; all training took {outcome.seconds['fit']:.1f} s",
+        f"{counted(trained.updates, 'update')}; all training took {outcome.seconds['fit']:.1f} s",
     ]
     if outcome.interrupted:
         lines.append("stopped by Ctrl-C: the best weights up to there were kept, and all scores are theirs")
@@ -148,8 +149,11 @@ def print_backtest(console: Console, backtest: Backtest, verdict: Verdict | Pane
     plan, series = backtest.plan, len(backtest.panel)
     ahead = "One step" if plan.horizon == 1 else f"{plan.horizon:,} steps"
     many = f" of each of {series:,} series" if series > 1 else ""
-    fits = "fitted once" if plan.refit is False else f"fitted at every {int(plan.refit)}. origin"
-    console.print(f"\n{ahead} ahead from {plan.origins:,} origins{many}, {fits}", style="bold", highlight=False)
+    every = "every origin" if int(plan.refit) == 1 else f"every {ordinal(int(plan.refit))} origin"
+    fits = "fitted once" if plan.refit is False else f"fitted at {every}"
+    console.print(
+        f"\n{ahead} ahead from {counted(plan.origins or 0, 'origin')}{many}, {fits}", style="bold", highlight=False
+    )
     table = Table(box=None, pad_edge=True, header_style="")
     table.add_column("  model")
     for name in ("MASE", *(("MAE",) if series == 1 else ()), "WQL", "80 % held", "90 % held", "seconds"):
@@ -187,7 +191,7 @@ def _print_scores(console: Console, outcome: Outcome, mode: str) -> None:
     rows = [row for row in outcome.scores if row.mode == mode]
     about = outcome.modes[mode]
     console.print()
-    title = TITLES[mode].format(origins=len(about.origins), horizon=about.horizon)
+    title = TITLES[mode].format(origins=each_of(len(about.origins), "origin"), steps=counted(about.horizon, "step"))
     console.print(title, style="bold", highlight=False, soft_wrap=True)
     unit = outcome.source.unit
     table = Table(box=None, pad_edge=True, header_style="")

@@ -15,6 +15,7 @@ from gatecast.run import Outcome
 from gatecast.runtime import OUTPUTS
 from gatecast.scaling import CHANNELS, PATH, channels_for
 from gatecast.variants import CELLS
+from gatecast.wording import counted
 
 
 def explain(outcome: Outcome) -> str:
@@ -60,7 +61,8 @@ def target_lines(outcome: Outcome) -> list[str]:
     ahead = ", ".join(f"{x:.6g}" for x in values[origin + 1 : origin + 4])
     scaled = outcome.model.scaling
     lines = [
-        f"At every step the target is the next {horizon} values of the same series, not one value per window.",
+        f"At every step the target is the next {counted(horizon, 'value')} of the same series, "
+        "not one value per window.",
         f"At row {origin + 1:,} ({show_time(panel.times[origin])}) the network has read … {shown}",
         f"and its target is rows {origin + 2:,} to {last + 1:,}: {ahead}, …",
         f"It answers with {len(outcome.model.widening_KQ[0]) if outcome.model.widening_KQ is not None else 13} "
@@ -129,6 +131,6 @@ def works_lines(outcome: Outcome) -> list[str]:
     return [
         outcome.verdict.sentence,
         f"One step ahead its RMSE is {ratio:.4g} × that of repeating the last value.",
-        f"Forecasts were trained for up to {outcome.config.training.horizon} steps ahead "
+        f"Forecasts were trained for up to {counted(outcome.config.training.horizon, 'step')} ahead "
         f"(at most {DIRECT_HORIZON} directly); your own file: gatecast run FILE --target COLUMN.",
     ]

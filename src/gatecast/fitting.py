@@ -34,6 +34,7 @@ from gatecast.scaling import Running, Scaling, fixed_from
 from gatecast.supply import Planes, Supply, fingerprint
 from gatecast.training import Progress, Terms, Trained, batch_for, train, updates_for
 from gatecast.widening import widen
+from gatecast.wording import counted
 from gatecast.zeroshot import shipped
 
 Report = Callable[[Progress], None]
@@ -421,8 +422,8 @@ def _shape_of(start: Model, asked: NetworkConfig | None, kind: str) -> NetworkCo
 def _require_enough(series: Series, supply: Supply) -> None:
     if series.training < 10 or supply.known < 10:
         raise DataError(
-            f"the training part has {supply.known} values; at least 10 are needed "
-            f"before the {series.validation} validation steps"
+            f"the training part has {counted(supply.known, 'value')}; at least 10 are needed "
+            f"before the {counted(series.validation, 'validation step')}"
         )
 
 

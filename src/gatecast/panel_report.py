@@ -20,6 +20,7 @@ from gatecast.inside import inside_run
 from gatecast.panel_run import PanelOutcome, cut_lines, judged_words
 from gatecast.report import Compiled, Row, fill, frame_of, number_rows, prepare, write_page
 from gatecast.verdict import IN_WORDS
+from gatecast.wording import counted
 
 
 def write_panel_report(outcome: PanelOutcome, folder: Path) -> dict[str, Path]:
@@ -112,7 +113,7 @@ def trained_lines(outcome: PanelOutcome) -> list[str]:
     return [
         *(line[0].upper() + line[1:] + "." for line in split),
         f"One LSTM serves all series: {layers}, {outcome.model.weights.size:,} weights, after "
-        f"{trained.updates:,} updates; all training took {outcome.seconds['fit']:.1f} s.",
+        f"{counted(trained.updates, 'update')}; all training took {outcome.seconds['fit']:.1f} s.",
         "Values are read relative to a level and a scale that follow each series and know nothing later, so that "
         "large and small series speak one language.",
     ]

@@ -26,6 +26,7 @@ class Seen(NamedTuple):
 
     at: Mask
     times: NDArray[np.int64]
+    first_of_all: int | None  # where all series begin, if none has a hole after that
 
     @property
     def begun(self) -> Mask:
@@ -35,7 +36,9 @@ class Seen(NamedTuple):
 
 def seen_of(at: Mask) -> Seen:
     """Return where series were observed, counted."""
-    return Seen(at, np.cumsum(at, axis=-1))
+    first = int(np.argmax(at.reshape(-1, at.shape[-1])[0])) if at.size else 0
+    plain = bool(at[..., first:].all()) and not at[..., :first].any()
+    return Seen(at, np.cumsum(at, axis=-1), first if plain else None)
 
 
 def hold(x: Floats, seen: Seen) -> Floats:
@@ -45,14 +48,21 @@ def hold(x: Floats, seen: Seen) -> Floats:
 
 def _together(x: Floats, seen: Seen, steps: int) -> Floats:
     """The observed x of each series side by side, and zeros up to ``steps``."""
-    together = np.zeros((*x.shape[:-1], steps))
-    together[np.arange(steps) < seen.times[..., -1:]] = x[seen.at]
+    together, first = np.zeros((*x.shape[:-1], steps)), seen.first_of_all
+    if first is not None:
+        together[..., : x.shape[-1] - first] = x[..., first:]
+    else:
+        together[np.arange(steps) < seen.times[..., -1:]] = x[seen.at]
     return together
 
 
 def _held(together: Floats, seen: Seen, before: float) -> Floats:
     """Put them back to their steps, each held until the next; ``before`` the first."""
-    steps, longest = seen.times.shape[-1], together.shape[-1]
+    steps, longest, first = seen.times.shape[-1], together.shape[-1], seen.first_of_all
+    if first is not None:
+        held = np.empty(seen.times.shape)
+        held[..., :first], held[..., first:] = before, together[..., : steps - first]
+        return held
     at = np.maximum(seen.times - 1, 0).reshape(-1, steps)
     at += np.arange(len(at))[:, None] * longest
     return np.where(seen.begun, together.ravel().take(at).reshape(seen.times.shape), before)
@@ -133,7 +143,7 @@ def phases_of(values_BT: Floats, seen: Seen, season: int) -> tuple[Phases, Float
         unknown_BT = np.full_like(last_BT, np.nan)
         return Phases(last_BT, last_BT, unknown_BT, unknown_BT, unknown_BT), np.zeros_like(last_BT)
     middle_BT = window_mean(np.where(seen.at, values_BT, 0.0), seen, season)
-    seen_BMR = seen_of(_by_phase(seen.at, season))
+    seen_BMR = seen_of(_by_phase(seen.at, season, True))  # steps after the end are cut off again
     away_BMR = np.where(seen_BMR.at, _by_phase(values_BT - middle_BT, season), 0.0)
     usual_BMR = np.where(seen_BMR.begun, smooth(away_BMR, seen_BMR, PHASE_RATE), np.nan)
     surprise_BMR = np.zeros_like(usual_BMR)
@@ -147,11 +157,19 @@ def phases_of(values_BT: Floats, seen: Seen, season: int) -> tuple[Phases, Float
     return Phases(newest_BT, middle_BT, usual_BT, hold(usual_BT, seen), change_BT), surprise_BT
 
 
-def _by_phase(table_BT: NDArray[Kind], season: int) -> NDArray[Kind]:
-    """Lay the steps of each phase side by side, (B, M, R)."""
+def _by_phase(table_BT: NDArray[Kind], season: int, after: bool = False) -> NDArray[Kind]:
+    """Lay the steps of each phase side by side, (B, M, R), with ``after`` for those after the end."""
+    return _in_seasons(table_BT, season, after).swapaxes(1, 2)
+
+
+def _in_seasons(table_BT: NDArray[Kind], season: int, after: bool = False) -> NDArray[Kind]:
+    """Cut series into seasons, (B, R, M); after their end there is ``after``."""
     batch, steps = table_BT.shape
-    padded = np.pad(table_BT, ((0, 0), (0, -steps % season)))
-    return padded.reshape(batch, -1, season).swapaxes(1, 2)
+    if steps % season:
+        padded = np.full((batch, steps + -steps % season), after, table_BT.dtype)
+        padded[:, :steps] = table_BT
+        table_BT = padded
+    return table_BT.reshape(batch, -1, season)
 
 
 def _by_step(table_BMR: Floats, steps: int) -> Floats:
@@ -170,7 +188,7 @@ def window_mean(y_BT: Floats, seen: Seen, window: int) -> Floats:
 
 def _window_sum(x_BT: Floats, window: int) -> Floats:
     batch, steps = x_BT.shape
-    padded = np.pad(x_BT, ((0, 0), (0, -steps % window))).reshape(batch, -1, window)
+    padded = _in_seasons(x_BT, window)
     up_to = np.cumsum(padded, axis=2)
     after = np.cumsum(padded[:, :, ::-1], axis=2)[:, :, ::-1]  # sum from here to the end of the block
     up_to[:, 1:, :-1] += after[:, :-1, 1:]

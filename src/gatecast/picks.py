@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from gatecast.config import RunConfig
-from gatecast.wording import layers_in_words, number
+from gatecast.wording import counted, layers_in_words, number
 
 
 def picked_words(ran: RunConfig, race: Mapping[str, float], budget: str | None = None) -> str:
@@ -22,11 +22,11 @@ def picked_words(ran: RunConfig, race: Mapping[str, float], budget: str | None =
     tried = " against ".join(f"{number(loss)} {kind}" for kind, loss in sorted(race.items(), key=lambda one: one[1]))
     parts = [
         layers + (", starting from the shipped weights" if training.start == "shipped" else ""),
-        f"context of {training.context:,} steps",
-        f"{training.horizon:,} steps ahead at once",
+        f"context of {counted(training.context, 'step')}",
+        f"{counted(training.horizon, 'step')} ahead at once",
         "no season" if seasons == (1,) else f"season of {steps} steps",
         f"{training.scaling} scaling" + (f" (validation loss {tried})" if tried else ""),
-        f"{training.updates or 0:,} updates of {training.batch or 0:,} windows, "
+        f"{counted(training.updates or 0, 'update')} of {counted(training.batch or 0, 'window')}, "
         f"learning rate up to {training.learning_rate:g}",
     ]
     return "; ".join([*parts, *([budget] if budget else [])])

@@ -24,12 +24,12 @@ from gatecast.runtime import Array, Weights
 from gatecast.scaling import Covariates, Floats, Scaled, ask, scale_series
 from gatecast.stream import Stream
 from gatecast.supply import MemoryPlanes, Planes, read_planes
+from gatecast.wording import counted
 
 WHAT_IF = "WhatIf"  # the name of a forecast under a changed plan
 CHUNK = 2048  # origins x steps ahead answered at a time, so that they stay in the cache
 CELLS = 20_000  # series x steps read at a time
 RUN_ON_CELLS = 20 * CELLS  # the same where every origin is run on from
-QUICK_CHUNK = 128  # and by ``bulk``, so that what is asked stays in the cache
 LONG = 1024  # steps of a series from which its reading in blocks pays
 MANY = 5_000  # origins x steps ahead of a series from which ``bulk`` answers
 ABREAST = 32  # series read side by side from which it forecasts
@@ -80,7 +80,8 @@ def predict_many(
         together = max(1, RUN_ON_CELLS // values_ST.size)  # origins whose series are read side by side
         groups = [ends[begin : begin + together] for begin in range(0, len(ends), together)]
         return np.concatenate([run_on_from(model, values_ST, group, horizon, more) for group in groups], axis=1)
-    made = np.empty((len(values_ST), len(origins), horizon, len(QUANTILES)))
+    made_QSOH = np.empty((len(QUANTILES), len(values_ST), len(origins), horizon))  # each quantile in one piece
+    made = np.moveaxis(made_QSOH, 0, -1)
     answer_all = _answer_quickly if len(origins) * horizon >= MANY else _answer_widened
     together = max(1, CELLS // values_ST.shape[1])
     for begin in range(0, len(values_ST), together):
@@ -102,17 +103,10 @@ def _answer_widened(model: Model, scaled: Scaled, origins: NDArray[np.int64], ma
 def _answer_quickly(model: Model, scaled: Scaled, origins: NDArray[np.int64], made_SOHQ: Floats) -> None:
     """The same by ``bulk``: within 1e-5 of the scale of each origin."""
     h_STD = bulk.read_long(_quick_weights(model), scaled.inputs_BTC)
-    steps_K = np.arange(1, made_SOHQ.shape[2] + 1)
+    asked = bulk.Asked(scaled, np.arange(1, made_SOHQ.shape[2] + 1), model.scaling.seasons)
     for s, made_OHQ in enumerate(made_SOHQ):
-        for begin in range(0, len(origins), QUICK_CHUNK):
-            few = origins[begin : begin + QUICK_CHUNK]
-            at = np.full_like(few, s), few
-            told, around = (
-                bulk.tell(scaled, at, steps_K, model.scaling.seasons),
-                (scaled.level_BT[at], scaled.scale_BT[at]),
-            )
-            made_NKQ = made_OHQ[begin : begin + QUICK_CHUNK]
-            bulk.answer_many(model.weights.head, h_STD[at], told, around, model.widening_KQ, made_NKQ)
+        at = np.full_like(origins, s), origins
+        bulk.answer_many(model.weights.head, model.widening_KQ, asked, at, h_STD[at], made_OHQ)
 
 
 def _forecast_abreast(
@@ -129,14 +123,10 @@ def _forecast_abreast(
     """
     scaled = scale_series(values_ST, model.scaling, more)
     h_SD = bulk.read_ends(read_with, scaled.inputs_BTC[:, : values_ST.shape[1]])
-    made_SHQ, steps_K = np.empty((len(values_ST), horizon, len(QUANTILES))), np.arange(1, horizon + 1)
-    rows = np.arange(len(values_ST))
-    for begin in range(0, len(rows), QUICK_CHUNK):
-        few = rows[begin : begin + QUICK_CHUNK]
-        at = few, np.full_like(few, values_ST.shape[1] - 1)
-        told = bulk.tell(scaled, at, steps_K, model.scaling.seasons)
-        around = scaled.level_BT[at], scaled.scale_BT[at]
-        bulk.answer_many(model.weights.head, h_SD[few], told, around, model.widening_KQ, made_SHQ[few[0] : few[-1] + 1])
+    made_SHQ, rows = np.empty((len(values_ST), horizon, len(QUANTILES))), np.arange(len(values_ST))
+    asked = bulk.Asked(scaled, np.arange(1, horizon + 1), model.scaling.seasons)
+    at = rows, np.full_like(rows, values_ST.shape[1] - 1)
+    bulk.answer_many(model.weights.head, model.widening_KQ, asked, at, h_SD, made_SHQ)
     return made_SHQ
 
 
@@ -317,13 +307,14 @@ def _encoded_future(known: list[Column], panel: Panel, horizon: int, future: Map
     for column in known:
         if column.name not in future:
             raise DataError(
-                f"the model reads {column.name!r} in advance; give its values for the {horizon} steps ahead of every "
-                "series (--future FILE, or future=)"
+                f"the model reads {column.name!r} in advance; give its values for the {counted(horizon, 'step')} ahead "
+                "of every series (--future FILE, or future=)"
             )
         values_SH = np.asarray(future[column.name], np.float64)
         if values_SH.shape != (len(panel), horizon):
             raise DataError(
-                f"the future of {column.name!r} has shape {values_SH.shape}; give {len(panel)} series x {horizon} steps"
+                f"the future of {column.name!r} has shape {values_SH.shape}; give {len(panel)} series x "
+                f"{counted(horizon, 'step')}"
             )
         gone = ~np.isfinite(values_SH)
         if gone.any():

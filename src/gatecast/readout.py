@@ -96,8 +96,7 @@ def _learned_from(
     at, steps_K = (rows_N[use_N], origins_N[use_N]), np.arange(1, horizon + 1)
     made_NKQ = np.empty((len(h_ND), horizon, len(QUANTILES)))
     head = _with_path(weights.head, *_no_path(weights.units))
-    plainly = np.zeros(len(h_ND)), np.ones(len(h_ND))
-    bulk.answer_many(head, h_ND, bulk.tell(data.scaled, at, steps_K, data.seasons), plainly, None, made_NKQ)
+    bulk.answer_many(head, None, bulk.Asked(data.scaled, steps_K, data.seasons), at, h_ND, made_NKQ, in_units=False)
     path_KJ = describe(tuple(range(1, horizon + 1)), data.seasons)[1]
     return h_ND, truth_NK[use_N], made_NKQ[..., MEDIAN], path_KJ
 

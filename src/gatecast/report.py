@@ -38,6 +38,7 @@ from gatecast.run import Outcome
 from gatecast.variants import CELLS
 from gatecast.verdict import IN_WORDS
 from gatecast.wave import CYCLES
+from gatecast.wording import counted, each_of
 
 DARK = {  # the palette on a dark page
     "paper": "#16181c",
@@ -79,10 +80,11 @@ SHARPNESS = 2  # pixels of a picture per unit of its chart
 
 Compiled = dict[str, dict[str, Any]]  # by chart, as Vega draws it
 
+PERCENT = re.compile(r"(?<=\d) %")
 HEADINGS = {
-    "point_by_point": "Point by point: one step ahead from each of {origins:,} origins",
-    "multi_sequence": "Multi-sequence: {horizon:,} steps from each of {origins:,} origins",
-    "full_sequence": "Full sequence: one run of {horizon:,} steps on its own output",
+    "point_by_point": "Point by point: one step ahead from {origins}",
+    "multi_sequence": "Multi-sequence: {steps} from {origins}",
+    "full_sequence": "Full sequence: one run of {steps} on its own output",
 }
 
 
@@ -323,6 +325,7 @@ def _rendered(template: str, words: dict[str, Any]) -> str:
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_web),
         autoescape=True,
+        finalize=_unbroken,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -330,6 +333,11 @@ def _rendered(template: str, words: dict[str, Any]) -> str:
     scripts = Markup("".join(map(_web, INSIDE_SCRIPTS)))
     frame = {"inside": None, "contrast": None, "inside_scripts": scripts, "light": PALETTE, "dark": DARK}
     return environment.get_template(template).render(frame | words)
+
+
+def _unbroken(word: Any) -> Any:
+    """Keep a number and its percent sign on one line."""
+    return PERCENT.sub("\u00a0%", word) if type(word) is str else word
 
 
 def _web(name: str) -> str:
@@ -354,7 +362,7 @@ def facts(outcome: Outcome) -> list[tuple[str, str]]:
 
 def _heading(outcome: Outcome, mode: str) -> str:
     about = outcome.modes[mode]
-    return HEADINGS[mode].format(origins=len(about.origins), horizon=about.horizon)
+    return HEADINGS[mode].format(origins=each_of(len(about.origins), "origin"), steps=counted(about.horizon, "step"))
 
 
 def score_rows(outcome: Outcome, mode: str) -> list[Row]:

@@ -28,6 +28,7 @@ from gatecast.frames import TAKEN, long_table, only, quantile_columns, since
 from gatecast.frequency import season_lengths
 from gatecast.notebook import shown
 from gatecast.panel import Panel
+from gatecast.wording import counted
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -88,7 +89,7 @@ class Plan:
         return count if self.refit is False else min(int(self.refit), count)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Backtest:
     """What every forecaster said, and what came.
 
@@ -140,6 +141,11 @@ class Backtest:
             columns |= quantile_columns(name, quantiles, self.level if level is None else level)
         times = {"ds": panel.times[at], "cutoff": np.repeat(panel.times[start], plan.horizon, axis=1)}
         return long_table(panel, at[0].size, times, columns, self.like)
+
+    def __repr__(self) -> str:
+        """What was asked of whom, in a line."""
+        series, count = len(self.panel), counted(self.origins_SO.shape[1], "origin")
+        return f"Backtest({series:,} series, {count}, horizon {self.plan.horizon}: {', '.join(self.forecasts)})"
 
     def _repr_html_(self) -> str:
         """What was asked of whom, and how far each was off, in a notebook."""
@@ -368,7 +374,10 @@ def _lay_out(panel: Panel, plan: Plan) -> tuple[Panel, Plan, Indices, dict[str, 
     origins_SO = panel.lengths[:, None] - 1 - plan.reach - np.arange(count)[::-1] * step
     seen = _observed(panel, origins_SO, plan.window)
     if not seen.any():
-        raise DataError(f"no series has a value up to its first origin; {count} origins are asked for, ask for fewer")
+        raise DataError(
+            f"no series has a value up to its first origin; {counted(count, 'origin')} asked for: ask for fewer, or "
+            "give more rows"
+        )
     _leave_out(left_out, panel, ~seen, "no value where one has to be known")
     plan = replace(plan, origins=count, step=step)
     return only(panel, seen), plan, origins_SO[seen], left_out

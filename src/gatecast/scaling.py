@@ -366,15 +366,18 @@ def candidates_then(
     for place, (season, phases) in enumerate(zip(seasons, scaled.phases, strict=True)):
         if season > 1:
             at_NK = origins_N[:, None] + (steps_K - -(-steps_K // season) * season)
-            then_NK = np.maximum(at_NK, 0) + (rows_N * scaled.level_BT.shape[1])[:, None]
-            found_ANK[2 + place] = phases.newest_BT.ravel().take(then_NK)
-            found_ANK[5 + place] = phases.middle_BT[at][:, None] + phases.usual_BT.ravel().take(then_NK)
-            usual_NK = found_ANK[5 + place] - phases.middle_BT[at][:, None]
-            found_ANK[8 + place] = last_N1 - phases.usual_last_BT[at][:, None] + usual_NK
-            found_ANK[10 + place] = found_ANK[2 + place] + phases.change_BT[at][:, None]
-            if (at_NK < 0).any():
+            before_NK = at_NK < 0 if at_NK.min(initial=0) < 0 else None
+            if before_NK is not None:
+                np.maximum(at_NK, 0, out=at_NK)
+            at_NK += (rows_N * scaled.level_BT.shape[1])[:, None]
+            newest_NK, usual_NK = (table.ravel().take(at_NK) for table in (phases.newest_BT, phases.usual_BT))
+            found_ANK[2 + place] = newest_NK
+            np.add(phases.middle_BT[at][:, None], usual_NK, out=found_ANK[5 + place])
+            np.add(last_N1 - phases.usual_last_BT[at][:, None], usual_NK, out=found_ANK[8 + place])
+            np.add(newest_NK, phases.change_BT[at][:, None], out=found_ANK[10 + place])
+            if before_NK is not None:
                 for phased in (2, 5, 8, 10):
-                    found_ANK[phased + place, at_NK < 0] = np.nan
+                    found_ANK[phased + place, before_NK] = np.nan
     base_NK = np.where(np.isfinite(found_ANK[5]), found_ANK[5], last_N1)
     found_ANK[7] = base_NK + (scaled.gap_BT[at][:, None] + steps_K) * scaled.slope_BT[at][:, None]
     return found_ANK

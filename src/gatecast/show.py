@@ -7,7 +7,7 @@ from typing import Any
 
 from gatecast.modelfile import format_of, load_model
 from gatecast.scaling import Fixed
-from gatecast.wording import layers_in_words
+from gatecast.wording import counted, layers_in_words
 
 
 def describe_file(path: str | Path) -> dict[str, Any]:
@@ -104,7 +104,7 @@ def _day(time: str) -> str:
 def _training_line(training: dict[str, Any] | None) -> str | None:
     if not training or "updates" not in training:
         return None
-    line = f"{training['updates']} updates"
+    line = counted(training["updates"], "update")
     if training.get("best_update") is not None:
         line += f", best on validation after {training['best_update']}"
     return line + ("; stopped by Ctrl-C" if training.get("interrupted") else "")

@@ -20,6 +20,7 @@ from gatecast.errors import DataError, GatecastError, SettingsError, nearest
 from gatecast.modelfile import load_model
 from gatecast.streaming import Cell, ForecastStream
 from gatecast.streams import open_stream, resume_stream
+from gatecast.wording import counted
 
 __all__ = ["Asked", "answer_lines"]
 
@@ -163,7 +164,12 @@ def _rows(lines: Iterable[str]) -> Iterator[tuple[int, Row]]:
             if not plain:
                 continue
         if len(cells) != len(header):
-            yield number, {"": text} if header == [""] else {"\n": f"{len(cells)} cells, the header has {len(header)}"}
+            yield (
+                number,
+                {"": text}
+                if header == [""]
+                else {"\n": f"{counted(len(cells), 'cell')}, the header has {len(header)}"},
+            )
         else:
             yield number, dict(zip(header, cells, strict=True))
 

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 
 from gatecast.arrow import first_refused, is_number, is_text, repeated_text, text_of
 from gatecast.errors import DataError
+from gatecast.wording import counted
 
 STANDARD_INPUT = "-"
 
@@ -317,7 +318,9 @@ def _csv_problem(message: str, before: int) -> str:
     if width is not None:
         row, line = int(width[1]) - before - 1, width[4].splitlines()[0]
         hint = "; write numbers without thousands separators" if int(width[3]) > int(width[2]) else ""
-        return f"row {row} has {width[3]} cells where the header has {width[2]}: {line!r} {_COUNTED}{hint}"
+        return (
+            f"row {row} has {counted(int(width[3]), 'cell')} where the header has {width[2]}: {line!r} {_COUNTED}{hint}"
+        )
     return f"cannot be read as CSV ({message})"
 
 

@@ -41,6 +41,24 @@ def layers_in_words(layers: int, units: int, cell: str) -> str:
     return f"{layers} LSTM {words}" if cell == "lstm" else f"{layers} {words} ({cell})"
 
 
+def counted(count: int, noun: str) -> str:
+    """Write a count with its noun, which is as it stands for one: 1 origin, 2,000 origins."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+def each_of(count: int, noun: str) -> str:
+    """Write of how many something is said: 1 origin, each of 2,000 origins."""
+    return counted(count, noun) if count == 1 else f"each of {counted(count, noun)}"
+
+
+def ordinal(count: int) -> str:
+    """2nd, 3rd, 50th; the first is "single"."""
+    if count == 1:
+        return "single"
+    ending = "th" if 10 <= count % 100 <= 20 else {1: "st", 2: "nd", 3: "rd"}.get(count % 10, "th")
+    return f"{count}{ending}"
+
+
 def finite(value: Any) -> Any:
     """Numbers that are not finite as None, since JSON has none; tuples as lists."""
     if isinstance(value, dict):
