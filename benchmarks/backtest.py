@@ -110,7 +110,7 @@ def run_gatecast(counts: Counts, refit: bool) -> Seen:
 
 def run_short(counts: Counts, refit: bool) -> Seen:
     """The same with a short training, for those who want no less error than the peers'."""
-    return our_backtest(counts, refit, {"updates": counts.short, "scaling": "running"})
+    return our_backtest(counts, refit, {"updates": counts.short, "scaling": "running", "start": "nothing"})
 
 
 def our_backtest(counts: Counts, refit: bool, training: dict[str, Any]) -> Seen:

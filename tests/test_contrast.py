@@ -65,7 +65,7 @@ def test_it_has_no_part_in_the_verdict_and_stands_in_the_report_and_in_json(outc
     assert set(told) == {"validation", "errors", "memory", "sentence"}
     assert told["validation"]["RNN"] == outcome.contrast.plain.fitted_.trained.validation
     page = render(outcome, figures(outcome), {}, None)
-    assert page.count(outcome.contrast.sentence) == 2  # in the report, and on the tab Inside
+    assert page.count(outcome.contrast.sentence.replace(" %", "\u00a0%")) == 2  # in the report, and on the tab Inside
     assert [each["cell"] for each in opened(outcome)["networks"]] == ["lstm", "rnn"]
 
 

@@ -221,6 +221,6 @@ def test_a_network_goes_on_with_the_cell_it_has():
     fitted.fit(table)
     fitted.network = None
     assert dataclasses.replace(fitted.fine_tune(table).model_).weights.cell == "gru"
-    fitted.network = NetworkConfig(units=4)
+    fitted.network = NetworkConfig(units=4, cell="lstm")
     with pytest.raises(SettingsError, match=r"cell = 'lstm' is asked for.*'gru', which stays"):
         fitted.fine_tune(table)

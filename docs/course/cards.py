@@ -11,10 +11,10 @@ from typing import Any, NamedTuple
 
 import altair as alt
 import numpy as np
-from figures import COLOURS, GREY, INK, Rows, colour_of, table, write_chart
+from figures import COLOURS, GREY, INK, Rows, colour_of, table, typical, write_chart
 
 from gatecast.cell import Array, State, initial_state, layer_forward, lstm_forward
-from gatecast.lab_gradient import LSTM_0, LSTM_1, LSTM_3, RNN_ORTHOGONAL, gradients_by_lag, start_as_keras, typical
+from gatecast.lab_gradient import LSTM_0, LSTM_1, LSTM_3, RNN_ORTHOGONAL, gradients_by_lag, start_as_keras
 from gatecast.lab_leaks import CONTEXT, HONEST, TRAINED, prepare, walk
 from gatecast.lab_results import readable, signed
 from gatecast.metrics import rmse

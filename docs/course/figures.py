@@ -33,7 +33,6 @@ from gatecast.lab_gradient import (
     question,
     rnn_gradient_by_lag,
     start_as_keras,
-    typical,
     uniform,
 )
 from gatecast.lab_results import readable
@@ -46,6 +45,11 @@ FIGURES = Path(__file__).parent / "figures"
 # ============================================================================================== what is measured
 
 SEEDS = 10
+
+
+def typical(rows: Array) -> Array:
+    """The geometric mean over seeds, which are rows."""
+    return np.asarray(np.exp(np.log(rows).mean(axis=0)))
 
 
 def start_as_pytorch(rng: np.random.Generator, forget_bias: float) -> LayerWeights:

@@ -89,6 +89,7 @@ def _distinct(frame: Any) -> nw.DataFrame[Any]:
         columns = table.columns
     except TypeError:
         hint = "; call .collect() on it first" if hasattr(frame, "collect") else ""
+        hint = "; give its .panel" if hasattr(frame, "panel") else hint
         raise DataError(f"{type(frame).__name__} is not a table; give {_ACCEPTED}{hint}") from None
     except nw.exceptions.DuplicateError as error:
         raise DataError(f"a column name appears twice; rename one of them ({' '.join(str(error).split())})") from None

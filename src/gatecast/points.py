@@ -23,6 +23,7 @@ Measure = Literal["mae", "mase", "smape", "rmse", "mape"]
 
 _SPREAD = 2 * NormalDist().inv_cdf(0.6)  # standard deviations between the 40 % and the 60 % quantile of a normal
 _LEAST = QUANTILES.index(0.3)
+_MADE = tuple(f"-for-{measure}" for measure in get_args(Measure))  # ends of the names of columns made here
 _BESIDE = {"unique_id", "ds", "y", "cutoff"}  # columns of a table that are no forecasts
 
 
@@ -62,6 +63,8 @@ def point_for(made: Any, measure: Measure) -> Any:
     table = eager_frame(made).to_arrow()
     columns = {name: _numbers(table[name]) for name in table.column_names if name not in _BESIDE}
     for model, quantiles in quantiles_of(columns).items():
+        if model.endswith(_MADE):
+            continue
         lacking = next(
             (level for level in LEVELS if not {f"{model}-lo-{level}", f"{model}-hi-{level}"} <= set(columns)), None
         )

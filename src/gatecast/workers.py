@@ -118,20 +118,15 @@ class Worker:
         with self._guard:
             process, self._process = self._process, None
         if process is not None:
-            process.kill()
-            for pipe in (process.stdin, process.stdout):
-                assert pipe is not None
-                try:
-                    pipe.close()
-                except OSError:  # what could not be written any more
-                    LOG.debug("a worker's pipe was closed with something in it")
-            process.wait()
+            _let_go(process)
 
     def _started(self) -> subprocess.Popen[bytes]:
         with self._guard:
             if self._stopped.is_set():
                 raise Stopped
             if self._process is None or self._process.poll() is not None:
+                if self._process is not None:
+                    _let_go(self._process)
                 threads = {name: os.environ.get(name, "1") for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS")}
                 self._process = subprocess.Popen(
                     [sys.executable, "-P", "-c", BEGIN],
@@ -158,6 +153,18 @@ class Worker:
             else:
                 LOG.error("a worker failed: %s", message.content)
                 raise Refusal("unforeseen", "a fault in gatecast; the server's log says more, please report it", 500)
+
+
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    """End a process, and close what led to it."""
+    process.kill()
+    for pipe in (process.stdin, process.stdout):
+        assert pipe is not None
+        try:
+            pipe.close()
+        except OSError:  # what could not be written any more
+            LOG.debug("a worker's pipe was closed with something in it")
+    process.wait()
 
 
 class Pool:
