@@ -140,6 +140,7 @@ RUN = {  # every option of a run, and what it says in the file
     ("network", "dropout"): (0.25, ["--dropout", "0.25"]),
     ("network", "cell"): ("gru", ["--cell", "gru"]),
     ("training", "scaling"): ("fixed", ["--scaling", "fixed"]),
+    ("training", "start"): ("nothing", ["--start", "nothing"]),
     ("training", "context"): (33, ["--context", "33"]),
     ("training", "updates"): (7, ["--updates", "7"]),
     ("training", "budget"): ("1m30s", ["--budget", "90s"]),

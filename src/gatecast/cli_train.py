@@ -31,6 +31,9 @@ def run(  # noqa: PLR0913 (one parameter per option)
     ] = None,
     season_length: Season = None,
     scaling: Annotated[str | None, typer.Option(help="auto, running or fixed")] = None,
+    start: Annotated[
+        str | None, typer.Option(help="auto, shipped or nothing: what the network knows before it learns")
+    ] = None,
     units: Annotated[int | None, typer.Option(help="LSTM units per layer")] = None,
     layers: Annotated[int | None, typer.Option(help="LSTM layers")] = None,
     dropout: Annotated[float | None, typer.Option(help="share of state values zeroed in training")] = None,
@@ -79,6 +82,7 @@ def run(  # noqa: PLR0913 (one parameter per option)
         "network": {"units": units, "layers": layers, "dropout": dropout, "cell": cell},
         "training": {
             "scaling": scaling,
+            "start": start,
             "context": context,
             "updates": updates,
             "budget": budget,

@@ -74,6 +74,9 @@ def print_outcome(console: Console, outcome: Outcome) -> None:
         f"{counted(trained.updates, 'update')} in {outcome.seconds['fit']:.1f} s, "
         f"best on validation after {trained.best_update:,}"
     ]
+    if outcome.config.training.start == "shipped":
+        kept = ", and kept them: nothing learned here was better on validation" if trained.best_update == 0 else ""
+        lines.append(f"began with the shipped weights{kept}")
     if outcome.forecaster.fitted_.race:
         race = ", ".join(f"{kind} {loss:.3f}" for kind, loss in outcome.forecaster.fitted_.race.items())
         lines.append(f"scaling {outcome.config.training.scaling} (validation loss of short trials: {race})")
