@@ -219,7 +219,7 @@ def tasks_table(record: Mapping[str, Any]) -> str:
 def sets_table(record: Mapping[str, Any]) -> str:
     """MAE of the others as multiples of ZeroShot's, and what its 80 % interval held."""
     others = ("SeasonalNaive", *CLASSICAL, TRAINED)
-    rows = [["MAE ÷ ZeroShot's", "steps ahead", "origins", *others, "its 80 % held"]]
+    rows = [["MAE ÷ ZeroShot's", "steps ahead", "origins", *others, "ZeroShot's 80 % held"]]
     for name, each in record["sets"].items():
         models = each["models"]
         cells = [f"{models[n]['mae'] / models['ZeroShot']['mae']:.2f}" if "mae" in models[n] else "–" for n in others]

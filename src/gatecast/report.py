@@ -80,7 +80,7 @@ SHARPNESS = 2  # pixels of a picture per unit of its chart
 
 Compiled = dict[str, dict[str, Any]]  # by chart, as Vega draws it
 
-PERCENT = re.compile(r"(?<=\d) %")
+TIED = re.compile(r"(?<=\d) (?=%)|(?<=\bp) (?=[=<] \d)|(?<=\bp [=<]) (?=\d)")  # spaces at which no line ends
 HEADINGS = {
     "point_by_point": "Point by point: one step ahead from {origins}",
     "multi_sequence": "Multi-sequence: {steps} from {origins}",
@@ -336,8 +336,8 @@ def _rendered(template: str, words: dict[str, Any]) -> str:
 
 
 def _unbroken(word: Any) -> Any:
-    """Keep a number and its percent sign on one line."""
-    return PERCENT.sub("\u00a0%", word) if type(word) is str else word
+    """Keep a number and its percent sign, and a p value, on one line."""
+    return TIED.sub("\u00a0", word) if type(word) is str else word
 
 
 def _web(name: str) -> str:
