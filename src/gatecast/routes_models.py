@@ -89,7 +89,7 @@ def _settings(asked: wire.Train, name: str) -> RunConfig:
     groups = {
         "data": (*columns, "fix", "season_length"),
         "network": ("units", "layers", "dropout"),
-        "training": ("scaling", "context", "updates", "learning_rate", "seed"),
+        "training": ("scaling", "start", "context", "updates", "learning_rate", "seed"),
     }
     values: dict[str, Any] = {
         group: {key: given[key] for key in keys if key in given} for group, keys in groups.items()

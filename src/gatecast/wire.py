@@ -111,6 +111,9 @@ class Train(Check):
     horizon: int | None = Field(default=None, ge=1, description="steps of each multi-sequence forecast")
     season_length: list[Season] | None = Field(default=None, min_length=1, max_length=2, description="steps per season")
     scaling: Literal["auto", "running", "fixed"] | None = Field(default=None, description="follow the level or fix it")
+    start: Literal["auto", "nothing", "shipped"] | None = Field(
+        default=None, description="begin with the shipped weights, or with nothing"
+    )
     units: int | None = Field(default=None, ge=1, le=256, description="LSTM units per layer")
     layers: int | None = Field(default=None, ge=1, le=4, description="LSTM layers")
     dropout: float | None = Field(default=None, ge=0, lt=1, description="share of state values zeroed in training")
