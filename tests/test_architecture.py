@@ -49,8 +49,8 @@ LADDER = [
         "checkpoint",
     },
     {"adaptive", "columns", "coverage", "reading_of_times", "bulk", "ledger"},
-    {"reading", "rows", "folder", "leakage", "following", "readout"},
-    {"panel", "judgement"},
+    {"reading", "rows", "folder", "leakage", "following", "answering"},
+    {"panel", "judgement", "readout"},
     {"frames"},
     {
         "sources",

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatecast import bulk, runtime
+from gatecast.answering import Asked, answer_many
 from gatecast.cell import State
 from gatecast.config import MEDIAN, QUANTILES
 from gatecast.covariates import Column, encode, outside
@@ -31,7 +32,7 @@ CHUNK = 2048  # origins x steps ahead answered at a time, so that they stay in t
 CELLS = 20_000  # series x steps read at a time
 RUN_ON_CELLS = 20 * CELLS  # the same where every origin is run on from
 LONG = 1024  # steps of a series from which its reading in blocks pays
-MANY = 5_000  # origins x steps ahead of a series from which ``bulk`` answers
+MANY = 5_000  # origins x steps ahead of a series from which ``answering`` answers
 ABREAST = 32  # series read side by side from which it forecasts
 
 
@@ -103,10 +104,10 @@ def _answer_widened(model: Model, scaled: Scaled, origins: NDArray[np.int64], ma
 def _answer_quickly(model: Model, scaled: Scaled, origins: NDArray[np.int64], made_SOHQ: Floats) -> None:
     """The same by ``bulk``: within 1e-5 of the scale of each origin."""
     h_STD = bulk.read_long(_quick_weights(model), scaled.inputs_BTC)
-    asked = bulk.Asked(scaled, np.arange(1, made_SOHQ.shape[2] + 1), model.scaling.seasons)
+    asked = Asked(scaled, np.arange(1, made_SOHQ.shape[2] + 1), model.scaling.seasons)
     for s, made_OHQ in enumerate(made_SOHQ):
         at = np.full_like(origins, s), origins
-        bulk.answer_many(model.weights.head, model.widening_KQ, asked, at, h_STD[at], made_OHQ)
+        answer_many(model.weights.head, model.widening_KQ, asked, at, h_STD[at], made_OHQ)
 
 
 def _forecast_abreast(
@@ -124,9 +125,9 @@ def _forecast_abreast(
     scaled = scale_series(values_ST, model.scaling, more)
     h_SD = bulk.read_ends(read_with, scaled.inputs_BTC[:, : values_ST.shape[1]])
     made_SHQ, rows = np.empty((len(values_ST), horizon, len(QUANTILES))), np.arange(len(values_ST))
-    asked = bulk.Asked(scaled, np.arange(1, horizon + 1), model.scaling.seasons)
+    asked = Asked(scaled, np.arange(1, horizon + 1), model.scaling.seasons)
     at = rows, np.full_like(rows, values_ST.shape[1] - 1)
-    bulk.answer_many(model.weights.head, model.widening_KQ, asked, at, h_SD, made_SHQ)
+    answer_many(model.weights.head, model.widening_KQ, asked, at, h_SD, made_SHQ)
     return made_SHQ
 
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gatecast import bulk, runtime
+from gatecast.answering import Asked, answer_many
 from gatecast.constants import MEDIAN, QUANTILES
 from gatecast.runtime import HeadWeights, Weights
 from gatecast.scaling import CANDIDATES, PATH, Floats, describe
@@ -96,7 +97,7 @@ def _learned_from(
     at, steps_K = (rows_N[use_N], origins_N[use_N]), np.arange(1, horizon + 1)
     made_NKQ = np.empty((len(h_ND), horizon, len(QUANTILES)))
     head = _with_path(weights.head, *_no_path(weights.units))
-    bulk.answer_many(head, None, bulk.Asked(data.scaled, steps_K, data.seasons), at, h_ND, made_NKQ, in_units=False)
+    answer_many(head, None, Asked(data.scaled, steps_K, data.seasons), at, h_ND, made_NKQ, in_units=False)
     path_KJ = describe(tuple(range(1, horizon + 1)), data.seasons)[1]
     return h_ND, truth_NK[use_N], made_NKQ[..., MEDIAN], path_KJ
 
