@@ -20,7 +20,7 @@ Integers = npt.NDArray[np.int64]
 Booleans = npt.NDArray[np.bool_]
 
 COUNTED = "(rows are counted from 1, without the header)"
-MISSING = r"^(?:|[nN][aA][nN]|NA|N/A|null|NULL|None)$"  # a cell of text that means: no value
+MISSING = r"^(?:|[nN][aA][nN]|NA|[nN]/[aA]|#N/A|<NA>|null|NULL|None)$"  # a cell of text that means: no value
 DATE = (  # a cell of text that is certainly meant as a date
     r"^(?:\d{4}[-/]\d{1,2}(?:[-/]\d{1,2})?|\d{4}\.\d{1,2}\.\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})(?:[T ].*)?$"
     r"|^\d{4}[- ]?Q[1-4]$"
