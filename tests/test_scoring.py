@@ -117,6 +117,15 @@ def test_the_command_line_says_the_same(table, done, tmp_path):
     shown = CliRunner().invoke(app, words)
     assert "7 steps ahead from 5 origins, fitted once" in shown.stdout
     assert all(name in shown.stdout for name in BASELINES)
+    assert "no verdict" not in shown.stdout
+
+
+def test_where_nothing_stands_beside_a_model_it_is_said_why_there_is_no_verdict(table, tmp_path):
+    file = tmp_path / "sales.csv"
+    table.write_csv(file)
+    shown = CliRunner().invoke(app, ["backtest", str(file), "--horizon", "7", "--origins", "5", "--models", "AR"])
+    assert shown.exit_code == 0
+    assert "no verdict: the first model named is judged against others, and one of the two is lacking" in shown.stdout
 
 
 @pytest.mark.parametrize(

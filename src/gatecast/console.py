@@ -169,6 +169,10 @@ def print_backtest(console: Console, backtest: Backtest, verdict: Verdict | Pane
     console.print(table)
     for name, why in backtest.left_out.items():
         console.print(f"left out: {name}: {why}", highlight=False, markup=False, soft_wrap=True)
+    if verdict is None:
+        console.print(
+            "no verdict: the first model named is judged against others, and one of the two is lacking", highlight=False
+        )
 
 
 def panel_lines(outcome: PanelOutcome) -> list[str]:
