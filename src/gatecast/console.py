@@ -170,9 +170,8 @@ def print_backtest(console: Console, backtest: Backtest, verdict: Verdict | Pane
     for name, why in backtest.left_out.items():
         console.print(f"left out: {name}: {why}", highlight=False, markup=False, soft_wrap=True)
     if verdict is None:
-        console.print(
-            "no verdict: the first model named is judged against others, and one of the two is lacking", highlight=False
-        )
+        why = "the first model named is judged against others, and one of the two is lacking"
+        console.print(f"no verdict: {why}", highlight=False, soft_wrap=True)
 
 
 def panel_lines(outcome: PanelOutcome) -> list[str]:
