@@ -59,7 +59,7 @@ class Setting(NamedTuple):
 OF_RETURNS = Setting(training=TrainingConfig(horizon=1, scaling="fixed"))
 OF_PRICES = Setting(training=TrainingConfig(horizon=1, scaling="running", start="nothing"))
 OF_VARIANCE = Setting(NetworkConfig(dropout=0.4), TrainingConfig(horizon=10, scaling="running", start="nothing"))
-USUAL = Setting()
+USUAL = Setting(training=TrainingConfig(start="nothing"))  # as ``gatecast run`` trains these sets
 
 
 # ====================================================================================================================
