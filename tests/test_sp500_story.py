@@ -189,11 +189,15 @@ def test_nothing_beats_the_last_value():
 def test_the_lstm_of_the_price_is_level_and_the_autoregression_worse():
     price, last = rows("price"), rows("price")["LastValue"]["mae"]
     made = sorted(row["mae"] - last for row in seeds("price"))
-    assert -0.1 < made[0] < -0.02 and abs(made[1]) < 0.02 and 0.02 < made[2] < 0.1
+    assert -0.1 < made[0] < -0.02 and 0.02 < made[1] < made[2] < 0.15
     assert abs(price["LSTM, three averaged"]["mae"] - last) < 0.02
     worse = holm({name: row["p_worse"] for name, row in price.items() if name != "LastValue"})
     assert [name for name, p in worse.items() if p < 0.05] == ["AR"]
-    says("only as good as the last value", "The autoregression is worse by more than luck")
+    says(
+        "only as good as the last value",
+        "one of the three networks is a little better, two are a little worse",
+        "The autoregression is worse by more than luck",
+    )
 
 
 def test_the_lstm_has_the_lowest_crps_of_the_next_return_by_more_than_luck():
@@ -202,18 +206,18 @@ def test_the_lstm_has_the_lowest_crps_of_the_next_return_by_more_than_luck():
     of_lstm = {name: row["p_better_than"]["GARCH"] for name, row in returns.items() if "LSTM" in name}
     assert len(of_lstm) == 12
     chosen = {name for name in of_lstm if "usual" not in name}
-    assert max(p for name, p in of_lstm.items() if name in chosen) < 0.0151
+    assert max(p for name, p in of_lstm.items() if name in chosen) < 0.0091
     sure = {name for name, p in holm(of_lstm).items() if p < 0.05}
-    assert sure == chosen - {"LSTM, seed 2"}
-    assert all(0.1 < p < 0.9 for name, p in of_lstm.items() if name not in chosen)
+    assert sure == chosen
+    assert all(0.05 < p < 0.9 for name, p in of_lstm.items() if name not in chosen)
     assert all(row["p_better_than"].get("ConstantWidth", 0) < 1e-6 for row in returns.values())
     says(
         f"{below('returns', 'crps', BEST, 'GARCH')} % below GARCH if it reads the price",
         f"{below('returns', 'crps', 'LSTM, three averaged', 'GARCH')} % if it reads the returns",
         f"{below('returns', 'crps', BEST, 'ConstantWidth')} % below intervals of constant width",
-        "with a p of 0.015 or less",
+        "with a p of 0.009 or less",
         "Twelve LSTM rows",
-        "five of these six networks and both averages stay below 5 %",
+        "these six networks and both averages stay below 5 %",
         "With the usual settings the LSTM is as good as GARCH, no better",
     )
     of_garch, of_best = (float(below("returns", "crps", name, "ConstantWidth")) for name in ("GARCH", BEST))
@@ -222,17 +226,23 @@ def test_the_lstm_has_the_lowest_crps_of_the_next_return_by_more_than_luck():
 
 def test_intervals_hold_in_number_and_not_in_order():
     returns = rows("returns")
+    of_returns = [name for name in returns if name.startswith("LSTM, ")]
     for name, row in returns.items():
         assert all(each["holds"] == (name != "ConstantWidth") for each in row["coverage"]), name
         fails = [each["christoffersen"]["p_conditional"] < 0.05 for each in row["coverage"]]
         passes = name == "EWMA" or "usual" in name
-        assert fails == ([True, False, False] if passes else [True] * 3), name
+        assert fails[:2] == [True, not passes], name
+        if name in {"GARCH", "ConstantWidth"} or name in of_returns:
+            assert fails[2], name
+    late = [name for name, row in returns.items() if row["coverage"][2]["christoffersen"]["p_conditional"] < 0.05]
+    assert [name for name in late if name == "EWMA" or "usual" in name] == ["LSTM with usual settings, seed 1"]
     for name in ("LSTM, three averaged", BEST):
         for each in returns[name]["coverage"]:
-            assert each["christoffersen"]["p_unconditional"] > 0.05 > each["christoffersen"]["p_independence"]
+            assert each["christoffersen"]["p_unconditional"] > 0.05
+            assert each["christoffersen"]["p_independence"] < 0.05 or round(each["asked"], 2) == 0.95
     wide = [each["held"] - each["asked"] for each in returns["ConstantWidth"]["coverage"]]
     assert min(wide) > 0.03
-    says("every model fails the test at 80 %", "the number of misses is right, their order is not")
+    says("every model fails the test at 80 %", "the number of misses is right, their order at 80 and 90 % is not")
 
 
 def test_the_gain_is_one_of_the_first_four_years():
@@ -261,14 +271,16 @@ def test_har_is_reached_by_mse_and_not_beaten():
         "one beats HAR: the page says none does"
     )
     worse = [name for name, row in variance.items() if name != "HAR" and row["p_better_than_har"]["mse"] > 0.95]
-    assert worse == ["LastValue", "EWMA of ranges", "EWMA", "GARCH", "LSTM with usual settings, seed 1"]
+    assert worse == ["LastValue", "EWMA of ranges", "EWMA", "GARCH"]
     assert all(variance[name]["p_better_than_har"]["qlike"] > 0.95 for name in worse)
+    usual = variance["LSTM with usual settings, three averaged"]
+    assert usual["mse"] < average["mse"] and usual["qlike"] < average["qlike"]
     says(
         "**HAR is reached, not beaten.**",
         f"{below('variance', 'mse', 'LSTM, three averaged', 'HAR')} % below HAR",
         "Two of the three are below, one is above",
         "the lowest of all is the plain autoregression",
-        "one network of three is worse than HAR in both",
+        "With the usual settings the average is lower in both, by no more than luck either",
     )
 
 
