@@ -65,7 +65,7 @@ def sentence_of(folder):
     """The verdict's sentence as the report's page says it, its heading and the points below."""
     html = (folder / "report.html").read_text(encoding="utf-8").split("<body>")[1]
     box = html[html.index('<h1 id="verdict">') : html.index("</section>")]
-    heading, points = re.search(r"<h1[^>]*>(.*?)</h1>", box)[1], re.findall(r"<li>(.*?)</li>", box)
+    heading, points = re.search(r"<h1[^>]*>(.*?)</h1>", box)[1], re.findall(r"<li[^>]*>(.*?)</li>", box)
     return unescape(" ".join([heading, *points])).replace("\u00a0", " ")
 
 
