@@ -318,6 +318,15 @@ def test_a_single_series_begins_with_the_shipped_weights_unless_it_is_a_wave_tha
     assert found == {"wave": ("nothing", "fixed"), "walk": ("shipped", "running")}
 
 
+def test_ctrl_c_before_it_is_known_where_to_begin_ends_the_fit(monkeypatch):
+    def stop(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("gatecast.training._loss", stop)
+    with pytest.raises(KeyboardInterrupt):
+        LSTMForecaster(season_length=(7,)).fit(table(series=1))
+
+
 def test_where_a_single_series_begins_can_be_asked():
     panel = panel_from_frame(table(series=1))
     for asked in ("nothing", "shipped"):

@@ -108,11 +108,6 @@ def now() -> float:
     return time.perf_counter()
 
 
-def begin_now() -> float:
-    """The beginning of a budget, for ``fit_within``."""
-    return now()
-
-
 def fit_within(
     fit: Fit[F],
     config: TrainingConfig,
@@ -125,8 +120,8 @@ def fit_within(
     Args:
         fit: the whole fit, from the settings of a training, what it reports to, and whether checkpoints are kept.
         config: the settings.
-        how: about how many updates the data ask for, where the settings do not say; and the beginning of the budget,
-            see ``begin_now``.
+        how: about how many updates the data ask for, where the settings do not say; and when the budget began,
+            as ``now`` tells it.
         report: called after every update; not of the rehearsal.
         ledger: what was planned before, and where the plan is written; None plans anew and writes nothing.
 

@@ -323,6 +323,8 @@ def _better_from_nothing(series: Series, wishes: Wishes) -> bool:
         return False
     plan, supply = _from_nothing(series, wishes)
     tried = _trained(supply, _fixed_for(supply, plan), plan.shortened(supply), "trial-fixed")
+    if tried.interrupted:  # by Ctrl-C, before anything was learned that could be kept
+        raise KeyboardInterrupt
     known = _shipped_for(asked)
     wishes = wishes._replace(training=asked.model_copy(update={"updates": 0}))
     scaling = with_seasons(known, series.seasons(wishes.season_length)).scaling

@@ -10,8 +10,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from gatecast import predictor
-from gatecast.budget import begin_now, fit_within
+from gatecast import budget, predictor
 from gatecast.cards import About, card_of, data_of, learn_columns, require_same_series
 from gatecast.checkpoint import mark_done
 from gatecast.config import NetworkConfig, TrainingConfig
@@ -159,7 +158,7 @@ class LSTMForecaster(Estimator):
         if wishes.season_length is None and panel.frequency.unit == "numbers":
             wishes = wishes._replace(season_length=(found_season(panel, validation),))
         series = _series(panel, columns, validation)
-        ledger, how = ledger_of(series, wishes, "fine_tune", start), (TUNING, begin_now())
+        ledger, how = ledger_of(series, wishes, "fine_tune", start), (TUNING, budget.now())
         made = _within(lambda asked, report: tune_model(start, series, asked, report), wishes, how, ledger)
         return self._take(made, panel, table)
 
@@ -200,7 +199,7 @@ class LSTMForecaster(Estimator):
         require_same_series(start.card, panel)
         columns = columns_to_tune(start, panel, "continue_fit")
         series = _series(panel, columns, self._validation_steps(panel.lengths))
-        wishes, how = self._wishes(), (TUNING, begin_now())
+        wishes, how = self._wishes(), (TUNING, budget.now())
         ledger = ledger_of(series, wishes, "continue_fit", start)
         made = _within(lambda asked, report: continue_model(start, series, asked, report), wishes, how, ledger)
         return self._take(made, panel, table)
@@ -297,7 +296,7 @@ class LSTMForecaster(Estimator):
         Raises:
             DataError: no series is long enough to train on.
         """
-        begin, series = begin_now(), Series(planes, about, validation_steps)
+        begin, series = budget.now(), Series(planes, about, validation_steps)
         wishes = settle(series, self._wishes())
         how, ledger = (usual_updates(series, wishes), begin), ledger_of(series, wishes)
         self._keep(*_within(lambda asked, report: fit_model(series, asked, report), wishes, how, ledger, progress))
@@ -443,9 +442,9 @@ class LSTMForecaster(Estimator):
         known = {name: str(data[name]) for name in ("first", "last", "series", "steps") if name in data}
         return shown("LSTM, fitted", facts | known, ("column", "role"), [(c.name, c.role) for c in model.columns])
 
-    def _keep(self, model: Model, fitted: Fitted, budget: str | None) -> None:
+    def _keep(self, model: Model, fitted: Fitted, spent: str | None) -> None:
         self.model_, self.fitted_ = model, fitted
-        self.picked_ = picked_words(model.config, fitted.race, budget)
+        self.picked_ = picked_words(model.config, fitted.race, spent)
 
     def _wishes(self) -> Wishes:
         checkpoint = None if self.checkpoint is None else Path(self.checkpoint)
@@ -511,7 +510,7 @@ def _within(
     def fit(training: TrainingConfig, report: Report | None, kept: bool) -> tuple[Model, Fitted]:
         return make(wishes._replace(training=training, checkpoint=wishes.checkpoint if kept else None), report)
 
-    model, fitted, words = fit_within(fit, wishes.training or TrainingConfig(), how, progress, ledger)
+    model, fitted, words = budget.fit_within(fit, wishes.training or TrainingConfig(), how, progress, ledger)
     if wishes.checkpoint is not None and model.config.training.stop is not None and not fitted.trained.interrupted:
         mark_done(wishes.checkpoint)
     return model, fitted, words
