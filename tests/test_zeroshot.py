@@ -23,11 +23,13 @@ from gatecast.config import DIRECT_HORIZON, LEVELS, MEDIAN, QUANTILES, NetworkCo
 from gatecast.errors import DataError, ModelFileError, SettingsError
 from gatecast.fitting import TUNING
 from gatecast.forecaster import LSTMForecaster
+from gatecast.hindsight import ALONE, BESIDE
 from gatecast.modelfile import save_model
 from gatecast.panel import panel_from_arrays, panel_from_frame
+from gatecast.predictor import predict_many
 from gatecast.scaling import Fixed
 from gatecast.synthetic import KINDS, simulate
-from gatecast.zeroshot import ALONE, BESIDE, CONTEXT, FEWEST, SAMPLED, ZeroShot, ZeroShotSeries, shipped
+from gatecast.zeroshot import CONTEXT, FEWEST, SAMPLED, ZeroShot, ZeroShotSeries, shipped
 from test_architecture import HEAVY
 from test_docs import commands
 
@@ -274,11 +276,55 @@ def test_few_series_are_forecast_together_as_each_alone(shot):
     same(alone, shot.forecast_panel(months(series), 70), slice(MEDIAN, MEDIAN + 1))
 
 
-def test_in_a_panel_only_the_widths_are_shared(shot, panel):
-    alone = np.concatenate([shot.forecast_panel(panel.select(s), 70) for s in range(len(panel))])
-    together = shot.forecast_panel(panel, 70)
-    same(alone, together, slice(MEDIAN, MEDIAN + 1))
-    assert np.abs(np.ptp(alone, axis=2) / np.ptp(together, axis=2) - 1).max() > CLOSE
+def test_in_a_panel_corrections_and_widths_are_shared(shot, panel):
+    alone, together = (
+        [
+            np.concatenate([each.forecast_panel(panel.select(s), 70) for s in range(len(panel))]),
+            each.forecast_panel(panel, 70),
+        ]
+        for each in (ZeroShot(correct=False), shot)
+    )
+    same(*alone, slice(MEDIAN, MEDIAN + 1))
+    widths = [np.ptp(each, axis=2) for each in (*alone, *together)]
+    assert np.abs(widths[0] / widths[1] - 1).max() > CLOSE
+    assert np.abs(widths[2] / widths[3] - 1).max() > CLOSE
+    medians = [each[..., MEDIAN] for each in together]
+    assert np.abs(medians[0] - medians[1]).max() > CLOSE * np.abs(medians[0]).max()
+
+
+def repeated_error(count=300):
+    """A series whose changes after a rare jump are always the same: something that no simulated series has."""
+    rng = np.random.default_rng(8)
+    values, level = np.empty(count), 0.0
+    for step in range(count):
+        level += 0.3 * rng.normal() + (4.0 if step % 11 == 0 else -2.0 if step % 11 in (3, 6) else 0.0)
+        values[step] = level
+    return values
+
+
+def test_what_a_series_has_always_done_is_learned_from_its_own_past():
+    values = 50 + repeated_error()
+    origins = np.arange(200, 290)
+    truth = values[origins[:, None] + np.arange(1, 6)]
+    error = {}
+    for correct in (False, True):
+        made = ZeroShot(season_length=(1,), correct=correct).predict_many(panel_from_arrays(values), origins, 5)[0]
+        error[correct] = np.abs(made[..., MEDIAN] - truth).mean()
+    assert error[True] < 0.9 * error[False]
+
+
+def test_without_corrections_the_median_is_the_mean_of_what_the_networks_say(shot, panel):
+    alone = panel.select(0)
+    plain = ZeroShot(correct=False).forecast_panel(alone, 12)[0, :, MEDIAN]
+    said = [shot.member(alone, m) for m in range(len(shipped()))]
+    values = alone.series_values(0)[None]
+    medians = [runtime_median(model, values) for model in said]
+    np.testing.assert_allclose(plain, np.mean(medians, axis=0), rtol=1e-5)
+    assert (plain != shot.forecast_panel(alone, 12)[0, :, MEDIAN]).any()
+
+
+def runtime_median(model, values):
+    return predict_many(model, values, np.array([values.shape[1] - 1]), 12)[0, 0, :, MEDIAN]
 
 
 def test_the_order_of_the_series_does_not_matter_to_their_medians(shot):
@@ -436,8 +482,10 @@ def test_the_outputs_that_the_page_shows_are_those_printed_but_for_the_numbers_f
 def test_weights_can_be_replaced_and_what_is_no_weights_file_is_refused(tmp_path, panel):
     first = shipped()[0]
     save_model(first, tmp_path / "own.safetensors")
-    own = ZeroShot(weights=[tmp_path / "own.safetensors"]).forecast_panel(panel, 6)
-    twice = ZeroShot(weights=[tmp_path / "own.safetensors"] * 2).forecast_panel(panel, 6)
+    own, twice = (
+        ZeroShot(weights=[tmp_path / "own.safetensors"] * times, correct=False).forecast_panel(panel, 6)
+        for times in (1, 2)
+    )
     same(own, twice)
     (tmp_path / "none.safetensors").write_bytes(b"no weights")
     with pytest.raises(ModelFileError, match="damaged or not a model file"):

@@ -21,7 +21,7 @@ from gatecast.config import MEDIAN, QUANTILES
 from gatecast.conformal import ASKED, at_every_step, between_knots, interval_scores, pools, rescale
 from gatecast.errors import DataError, SettingsError
 
-__all__ = ["Pace", "adaptive_factors", "follow", "remembered", "rescale"]
+__all__ = ["Pace", "adaptive_factors", "follow", "remembered", "rescale", "sampled_steps"]
 
 Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -118,6 +118,11 @@ def follow(truth_SOH: ArrayLike, quantiles_SOHQ: ArrayLike, origins_SO: ArrayLik
     """
     factors_SOHQ = adaptive_factors(truth_SOH, quantiles_SOHQ, origins_SO, origins_SO, pace)
     return rescale(quantiles_SOHQ, factors_SOHQ)
+
+
+def sampled_steps(horizon: int) -> Indices:
+    """Return the steps ahead whose scores are looked at; what was said of others may be anything."""
+    return np.concatenate([_few_of(pool.steps) for pool in pools(horizon)])
 
 
 def _few_of(steps: Indices) -> Indices:

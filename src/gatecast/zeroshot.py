@@ -1,11 +1,11 @@
 """Forecasts of series never seen before, without training: the shipped weights, which know simulated series only.
 
-A series is read once and every member of the shipped ensemble says its quantiles; their mean is the forecast.  How wide
-the intervals should be is then checked on the same pass: what it said at past origins, against what came there (see
-``adaptive``).  In a panel first all series together say how much too narrow or too wide intervals were, then each for
-itself, so that short series borrow from the others.  Nothing here needs torch.
+A series is read once and every member of the shipped ensemble says its quantiles; their mean is the forecast.  Its
+centre and its widths are then set right by the same pass: what it said at past origins, against what came there (see
+``hindsight``).  In a panel all series say so together, so that short ones borrow from the others.  Nothing here needs
+torch.
 
-Key: S series, T step, O origin asked for, G past origin that is checked, H horizon step, Q quantile.
+Key: S series, T step, O origin asked for, H horizon step, Q quantile.
 """
 
 from __future__ import annotations
@@ -15,25 +15,25 @@ from dataclasses import replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 import gatecast
 from gatecast import runtime
-from gatecast.adaptive import Pace, adaptive_factors, rescale
 from gatecast.config import QUANTILES, TrainingConfig
 from gatecast.covariates import Floats
 from gatecast.errors import ModelFileError, SettingsError
 from gatecast.frames import forecast_table
 from gatecast.frequency import require_season_lengths
+from gatecast.hindsight import ALONE, Seen, Shared, from_origins, see, share
 from gatecast.manners import Estimator
 from gatecast.modelfile import Model, load_model, with_seasons
 from gatecast.notebook import shown
 from gatecast.panel import Panel, panel_from_frame
-from gatecast.predictor import CELLS, answer_at, predict_many
-from gatecast.scaling import Running, Scaled, scale_series
+from gatecast.predictor import CELLS
+from gatecast.scaling import Running
 from gatecast.seasons import seasons_of
 from gatecast.streaming import HORIZON, ForecastStream, Manner, load_stream, start_from
 from gatecast.tracing import Mute, Pin, Trace, arrays_of, one_series, trace
@@ -43,32 +43,9 @@ Indices = NDArray[np.int64]
 
 NAME = "ZeroShot"
 CONTEXT = 4096  # newest steps that are read; older ones no longer move a forecast
-ALONE, TOGETHER, BESIDE = Pace(200, 20), Pace(200, 20), Pace(200, 60)  # of one series, of a panel, of a series in it
 FEWEST = 5  # series of a panel that say together how wide intervals should be
 SAMPLED = 256  # of them that are asked
-MOST_CHECKED = 600  # past origins of a series that are checked
-
-
-class _Past(NamedTuple):
-    """What was said at past origins of every series, and what came; the places a series does not have are NaN."""
-
-    truth_SGH: Floats
-    said_SGHQ: Floats
-    origins_SG: Indices  # counted from the series' end: 0 is the last step
-
-
-class _Seen(NamedTuple):
-    """Series as the members see them: what they see up to a step serves series that end there."""
-
-    values_ST: Floats
-    seasons: tuple[int, ...]
-    scaled: Scaled
-    heads: list[Floats]  # what each member's head sees at every step, (S, T, D)
-
-    def serves(self, values_ST: Floats, seasons: tuple[int, ...]) -> bool:
-        """Whether series are these, or end before them."""
-        begin_ST = self.values_ST[:, : values_ST.shape[1]]
-        return seasons == self.seasons and np.array_equal(begin_ST, values_ST, equal_nan=True)
+SAMPLED_CELLS = 250_000  # series x steps that are asked
 
 
 @lru_cache(maxsize=1)
@@ -91,15 +68,22 @@ class ZeroShot(Estimator):
     Args:
         season_length: steps per season, at most two; None takes them from the table's frequency or finds them.
         weights: model files to use in place of the shipped ones: with a running scaling, and of the target alone.
+        correct: correct forecasts by a regression of their past errors, see ``postprocess``; False gives the centre as
+            the networks say it.
     """
 
     name = NAME
 
     def __init__(
-        self, *, season_length: tuple[int, ...] | None = None, weights: Sequence[str | Path] | None = None
+        self,
+        *,
+        season_length: tuple[int, ...] | None = None,
+        weights: Sequence[str | Path] | None = None,
+        correct: bool = True,
     ) -> None:
         self.season_length = season_length
         self.weights = weights
+        self.correct = correct
 
     def fit(
         self, table: Any, *, time: str | None = None, target: str | None = None, series_id: str | None = None
@@ -155,10 +139,10 @@ class ZeroShot(Estimator):
         now = np.zeros(1, np.int64)
         for seasons, rows in seasons_of(panel, self.season_length):
             members = self._members(seasons)
-            common = _common(members, panel, rows, now, horizon)
-            for part in _alike(panel, rows):
-                values_ST = pad_left([panel.series_values(int(s))[-CONTEXT:] for s in part])
-                made[part] = _from_origins(members, values_ST, now, horizon, common)[:, 0]
+            shared = _shared(members, panel, rows, now, horizon, self.correct)
+            for part in _alike(panel, rows, shared is None):
+                seen = see(members, pad_left([panel.series_values(int(s))[-CONTEXT:] for s in part]))
+                made[part] = from_origins(members, seen, now, horizon, shared, self.correct)[:, 0]
         return made
 
     def predict_many(self, panel: Panel, origins: NDArray[np.int64], horizon: int) -> Floats:
@@ -177,11 +161,11 @@ class ZeroShot(Estimator):
         shown = CONTEXT - int(now.min())
         for seasons, rows in seasons_of(panel, self.season_length, -int(now.min())):
             members = self._members(seasons)
-            common = _common(members, panel, rows, now, horizon)
-            for part in _alike(panel, rows):
+            shared = _shared(members, panel, rows, now, horizon, self.correct)
+            for part in _alike(panel, rows, shared is None):
                 values = [panel.series_values(int(s))[-shown:] for s in part]
-                values_ST = pad_left(values, 1 - int(now.min()))  # a series may begin after an origin
-                made[part] = _from_origins(members, values_ST, now, horizon, common)
+                seen = see(members, pad_left(values, 1 - int(now.min())))  # a series may begin after an origin
+                made[part] = from_origins(members, seen, now, horizon, shared, self.correct)
         return made
 
     def fine_tune(
@@ -338,7 +322,7 @@ class ZeroShotSeries:
 
     def __init__(self, seasons: tuple[int, ...] = (1,)) -> None:
         self._seasons = seasons
-        self._seen: _Seen | None = None  # what was read last
+        self._seen: Seen | None = None  # what was read last
 
     def fit_values(self, values: Floats, season_length: int) -> Self:
         """Take nothing but the season, where none was given: (T,) values of the training part are not needed."""
@@ -359,104 +343,35 @@ class ZeroShotSeries:
         cut = max(0, first + 1 - CONTEXT)
         shown_ST = np.asarray(values, np.float64)[None, cut : last + 1]
         if self._seen is None or not self._seen.serves(shown_ST, seasons):
-            self._seen = _see(members, shown_ST)
-        return np.asarray(_from_origins(members, shown_ST, at - last, horizon, None, self._seen)[0])
+            self._seen = see(members, shown_ST)
+        seen = self._seen.until(shown_ST.shape[1])
+        return np.asarray(from_origins(members, seen, at - last, horizon, None)[0])
 
 
-def _alike(panel: Panel, rows: Indices) -> Iterator[Indices]:
-    """Groups of series of like length, as many as are read together."""
+def _alike(panel: Panel, rows: Indices, each: bool = False) -> Iterator[Indices]:
+    """Groups of series of like length, as many as are read together; or each by itself."""
     lengths = panel.lengths
     order = rows[np.argsort(lengths[rows], kind="stable")]
     begin = 0
     while begin < len(order):
         end = begin + 1
-        while end < len(order) and (end - begin + 1) * min(lengths[order[end]], CONTEXT) <= CELLS:
+        while not each and end < len(order) and (end - begin + 1) * min(lengths[order[end]], CONTEXT) <= CELLS:
             end += 1
         yield order[begin:end]
         begin = end
 
 
-def _common(members: Sequence[Model], panel: Panel, rows: Indices, now_O: Indices, horizon: int) -> Floats | None:
-    """Factors (O, H, Q) that the series of a panel need together; None if they are too few."""
+def _shared(
+    members: Sequence[Model], panel: Panel, rows: Indices, now_O: Indices, horizon: int, correct: bool
+) -> Shared | None:
+    """What the series of a panel say together; None if they are too few."""
     if len(rows) < FEWEST:
         return None
-    direct, shown = min(horizon, members[0].direct_horizon), CONTEXT - int(now_O.min())
-    sampled = rows[np.unique(np.linspace(0, len(rows) - 1, min(len(rows), SAMPLED)).round().astype(np.int64))]
-    truths, said, origins = [], [], []
-    for part in _alike(panel, sampled):
-        past, _ = _read(members, pad_left([panel.series_values(int(s))[-shown:] for s in part]), now_O[:0], direct)
-        real_SG = np.isfinite(past.truth_SGH).any(axis=2)
-        truths.append(past.truth_SGH[real_SG])
-        said.append(past.said_SGHQ[real_SG])
-        origins.append(past.origins_SG[real_SG])
-    at_N = np.concatenate(origins)
-    order = np.argsort(at_N, kind="stable")
-    truth_NH, said_NHQ = np.concatenate(truths)[order], np.concatenate(said)[order]
-    factors_1OHQ = adaptive_factors(truth_NH[None], said_NHQ[None], at_N[order], now_O, TOGETHER)
-    return np.asarray(factors_1OHQ[0])
-
-
-def _from_origins(
-    members: Sequence[Model],
-    values_ST: Floats,
-    now_O: Indices,
-    horizon: int,
-    common_OHQ: Floats | None,
-    seen: _Seen | None = None,
-) -> Floats:
-    """Quantiles (S, O, H, Q) from every origin, counted from the end; their widths checked at the origins before it."""
-    direct = min(horizon, members[0].direct_horizon)
-    past, made_SOHQ = _read(members, values_ST, now_O, direct, seen)
-    if horizon > direct:
-        origins = now_O + values_ST.shape[1] - 1
-        made_SOHQ = np.mean([predict_many(model, values_ST, origins, horizon) for model in members], axis=0)
-    pace, common = (ALONE, np.ones(1)) if common_OHQ is None else (BESIDE, common_OHQ)
-    factors_SOHQ = adaptive_factors(past.truth_SGH, past.said_SGHQ, past.origins_SG, now_O, pace, common)
-    return rescale(made_SOHQ, factors_SOHQ[:, :, np.minimum(np.arange(horizon), direct - 1)])
-
-
-def _read(
-    members: Sequence[Model], values_ST: Floats, now_O: Indices, horizon: int, seen: _Seen | None = None
-) -> tuple[_Past, Floats]:
-    """Read series once: what is said at past origins, and at those asked for, (S, O, H, Q), as the network says it.
-
-    Past origins are a good third of a season apart, so that every phase comes, from where a series' scale is known; in
-    a long series further, so that they are not too many.
-    """
-    series, steps = values_ST.shape
-    seasons = members[0].scaling.seasons
-    seen_ST = np.isfinite(values_ST)
-    first_S = np.where(seen_ST.any(1), np.argmax(seen_ST, axis=1), steps) + max(3, seasons[0])
-    apart = max(seasons[0] // 3 + 1, -(-steps // MOST_CHECKED))
-    count = max(0, -(-(steps - 1 - int(first_S.min(initial=steps))) // apart))
-    origins_SG = first_S[:, None] + apart * np.arange(count)
-    real_SG = origins_SG < steps - 1
-    checked, asked = int(real_SG.sum()), len(now_O)
-    rows_N = np.concatenate([np.nonzero(real_SG)[0], np.repeat(np.arange(series), asked)])
-    at_N = np.concatenate([origins_SG[real_SG], np.tile(now_O + steps - 1, series)])
-    said_NHQ = _ensemble(members, seen or _see(members, values_ST), (rows_N, at_N), horizon)
-    said_SGHQ = np.zeros((series, count, horizon, len(QUANTILES)))
-    said_SGHQ[real_SG] = said_NHQ[:checked]
-    ahead_SGH = origins_SG[..., None] + np.arange(1, horizon + 1)
-    rows_S11 = np.arange(series)[:, None, None]
-    truth_SGH = values_ST[rows_S11, np.minimum(ahead_SGH, steps - 1)]
-    truth_SGH = np.where(real_SG[..., None] & (ahead_SGH < steps), truth_SGH, np.nan)
-    past = _Past(truth_SGH, said_SGHQ, np.where(real_SG, origins_SG, steps) - (steps - 1))
-    return past, said_NHQ[checked:].reshape(series, asked, horizon, len(QUANTILES))
-
-
-def _see(members: Sequence[Model], values_ST: Floats) -> _Seen:
-    """Read series with every member; they are scaled once."""
-    scaling = members[0].scaling
-    scaled = scale_series(values_ST, scaling)
-    heads = [runtime.read(model.weights, scaled.inputs_BTC)[0] for model in members]
-    return _Seen(values_ST, scaling.seasons, scaled, heads)
-
-
-def _ensemble(members: Sequence[Model], seen: _Seen, at: tuple[Indices, Indices], horizon: int) -> Floats:
-    """The members' mean quantiles (N, H, Q) of series and origin ``at``."""
-    made = [
-        answer_at(model, seen.scaled, h_STD[at], at, np.arange(1, horizon + 1))
-        for model, h_STD in zip(members, seen.heads, strict=True)
+    shown = CONTEXT - int(now_O.min())
+    steps = int(np.minimum(panel.lengths[rows], shown).mean())
+    count = min(len(rows), SAMPLED, max(FEWEST, SAMPLED_CELLS // steps))
+    sampled = rows[np.unique(np.linspace(0, len(rows) - 1, count).round().astype(np.int64))]
+    parts = [
+        see(members, pad_left([panel.series_values(int(s))[-shown:] for s in part])) for part in _alike(panel, sampled)
     ]
-    return np.asarray(sum(made, np.zeros(1)) / len(members))
+    return share(members, parts, now_O, horizon, correct)
