@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 import gatecast
-from gatecast import runtime, seasons
+from gatecast import postprocess, runtime, seasons
 from gatecast.cli import app
 from gatecast.config import DIRECT_HORIZON, LEVELS, MEDIAN, QUANTILES, NetworkConfig, TrainingConfig
 from gatecast.errors import DataError, ModelFileError, SettingsError
@@ -459,9 +459,12 @@ def test_the_page_on_zero_shot_names_the_numbers_that_hold():
         f"needs {BESIDE.prior} forecasts for half the way",
         f"any of {DIRECT_HORIZON} steps ahead and says {len(QUANTILES)} quantiles",
         f"{TUNING} updates at a low learning rate",
+        f"before {postprocess.FEWEST} forecasts of the series have come true",
+        f"by one regression over up to {SAMPLED} of its series",
     ):
         assert said in words
-    assert FEWEST == 5 and "a **panel** of five series or more" in words
+    assert FEWEST == 5 and "a **panel** of five series or more" in words.lower()
+    assert postprocess.TRUST == 0.5 and "up to half of it while nothing is known" in words
 
 
 @pytest.mark.parametrize(("command", "shown"), SHOWN, ids=[command for command, _ in SHOWN])

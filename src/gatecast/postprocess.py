@@ -37,6 +37,7 @@ RIDGE = 10.0  # independent origins with which coefficients go half the way
 STATE = 0.3  # of the state's numbers, which lie within ±1, beside candidates in scales
 LARGEST_ERROR, FARTHEST = 20.0, 8.0  # scales that one error and one candidate count as at most
 TRUST = 0.5  # the share of a correction that is added while nothing is known of its worth
+ENOUGH = 25.0  # independent origins learned from with which it is half of that
 PRIOR = 10.0  # independent origins with which the share goes half the way from there
 FADE = 0.9  # what is left of the evidence on shares at each renewal
 MARGIN = 0.01  # of the mean absolute error: what a correction added in full must win to be worth it
@@ -173,7 +174,7 @@ def _renewals(
         fit.see(features_NKF[new].reshape(-1, len(believed[0])), error_NK[new].ravel(), believed[-1])
         since.append(now + reach)
         plain.append(fit.solve(until / alike))
-        believed.append(worth.share(now) * plain[-1])
+        believed.append(worth.share(now, until / alike) * plain[-1])
         done, until = until, max(until + 1, int(GROWTH * until))
     return np.array(since, np.int64), np.stack(believed)
 
@@ -218,10 +219,11 @@ class _Worth:
             self._losses += np.abs(error_NK[..., None] - SHARES * said_NK[..., None]).sum(axis=(0, 1))
             self._seen += len(at_N)
 
-    def share(self, now: int) -> float:
-        """Return the share of a correction that should be added."""
+    def share(self, now: int, independent: float) -> float:
+        """Return the share of a correction that should be added; it was learned from so many independent origins."""
+        trust = TRUST * independent / (independent + ENOUGH)
         if self._begun is None:
-            return TRUST
+            return trust
         best = float(SHARES[np.argmin(self._losses + MARGIN * SHARES * self._losses[0])])
         n = max(0.0, min(self._seen / self._alike, (now - self._begun) / self._apart))
-        return (PRIOR * TRUST + n * best) / (PRIOR + n)
+        return (PRIOR * trust + n * best) / (PRIOR + n)
