@@ -325,9 +325,13 @@ def lstm(settings: Settings, seed: int, learn: Sequence[int] | None = None) -> A
     return answer
 
 
-def zero_shot(known: list[Floats], horizon: int, season: int) -> Floats:
-    """The shipped weights, on all series of a task together."""
-    return ZeroShot(season_length=(season,)).forecast_panel(panel_of(known), horizon)
+def zero_shot(correct: bool) -> Answer:
+    """The shipped weights, on all series of a task together; with or without corrections by their past."""
+
+    def answer(known: list[Floats], horizon: int, season: int) -> Floats:
+        return ZeroShot(season_length=(season,), correct=correct).forecast_panel(panel_of(known), horizon)
+
+    return answer
 
 
 def combined(network: Any) -> Answer:
@@ -356,7 +360,8 @@ BASELINES: dict[str, Callable[[], SeriesForecaster]] = {
     "AutoTheta": AutoTheta,
 }
 LEARNING = ("LSTM", "LSTM-pooled")  # one fit for each task, and one for all series of the same season
-MODELS = (*BASELINES, "ZeroShot", *COMBINATIONS, *LEARNING, *PEERS)
+ZERO_SHOT = ("ZeroShot", "ZeroShot-uncorrected")
+MODELS = (*BASELINES, *ZERO_SHOT, *COMBINATIONS, *LEARNING, *PEERS)
 
 
 def plugged_in(name: str) -> Answer:
@@ -381,8 +386,8 @@ def forecasts(model: str, tasks: Sequence[Task], test: bool, settings: Settings,
         answer = one_by_one(BASELINES[model])
     elif model in COMBINATIONS:
         answer = combined(COMBINATIONS[model])
-    elif model == "ZeroShot":
-        answer = zero_shot
+    elif model in ZERO_SHOT:
+        answer = zero_shot(model == ZERO_SHOT[0])
     else:
         answer = lstm(settings, seed) if model in LEARNING else plugged_in(model)
     return {task.name: answer([each.known for each in load(task, test)], task.horizon, task.season) for task in tasks}
