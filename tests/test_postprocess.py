@@ -120,3 +120,14 @@ def test_origins_that_share_steps_count_as_fewer():
     close, apart = (learn(past, 64, DIRECT, each) for each in (1.0, 16.0))
     asked = np.zeros((1, 1, CANDIDATES)), np.zeros((1, STATES)), np.array([200]), np.array([16])
     assert 0 < close.of(*asked)[0, 0] < apart.of(*asked)[0, 0]
+
+
+def test_where_there_was_no_error_nothing_is_added():
+    past = past_of(100, lambda c, s, rng: np.zeros(c.shape[:2]))
+    assert (added(learn(past, 8, DIRECT, 1.0), past, 0, 100) == 0).all()
+
+
+def test_nothing_is_learned_from_nothing():
+    past = past_of(0, lambda c, s, rng: np.zeros(c.shape[:2]))
+    corrections = learn(past, 8, DIRECT, 1.0)
+    assert not corrections.of(np.ones((1, 1, CANDIDATES)), np.ones((1, STATES)), np.array([9]), np.array([3])).any()

@@ -174,7 +174,7 @@ def _past_of(members: Sequence[Model], seen: Seen, horizon: int, alone: bool, th
     told = [np.empty((0, len(steps_K), CANDIDATES), np.float32)]
     for some, question, quantiles_NKQ in _answers(members, seen, (rows_N, at_N), steps_K):
         median_NK = quantiles_NKQ[..., MEDIAN]
-        unit_N1 = np.where(scale_N1[some] > 0, scale_N1[some], np.inf)
+        unit_N1 = np.where(scale_N1[some] > 0, scale_N1[some], np.nan)  # nothing but zeros so far says nothing
         errors.append((truth_NK[some] - level_N1[some]) / unit_N1 - median_NK)
         told.append(_less(question, median_NK).astype(np.float32))
     state_ND = np.concatenate([head_STD[rows_N, at_N] for head_STD in seen.heads], axis=1)

@@ -198,6 +198,8 @@ class _Ridge:
     def solve(self, independent: float) -> Floats:
         """Return the coefficients, (F,), drawn to 0 as far as ``RIDGE`` asks beside so many independent origins."""
         mean = np.trace(self._squares_FF) / len(self._products_F)
+        if mean == 0:  # there was no error at all
+            return np.zeros_like(self._products_F)
         ridge = mean * (RIDGE / independent + 1e-9)
         return np.asarray(np.linalg.solve(self._squares_FF + ridge * np.eye(len(self._products_F)), self._products_F))
 
