@@ -123,6 +123,23 @@ def test_beyond_the_direct_horizon_the_steps_before_it_are_as_they_were(shot, na
     same(near, far[:, :DIRECT_HORIZON])
 
 
+@pytest.mark.parametrize("correct", [False, True])
+@pytest.mark.parametrize("name", ["season", "walk", "growth", "missing"])
+def test_beyond_the_direct_horizon_the_median_goes_on_from_where_it_was(name, correct):
+    median = ZeroShot(correct=correct).forecast_panel(months([SERIES[name]]), 200)[0, :, MEDIAN]
+    steps = np.diff(median)  # the season of these months is 12
+    for begin in (DIRECT_HORIZON, 2 * DIRECT_HORIZON, 3 * DIRECT_HORIZON):
+        assert steps[begin - 1] == pytest.approx(steps[begin - 13], abs=1e-9 * np.abs(median).max())
+
+
+def test_beyond_the_direct_horizon_a_trend_goes_on(shot):
+    weeks = np.arange(600)
+    values = 300 + 0.1 * weeks + 5 * np.sin(weeks * 2 * np.pi / 52) + 0.2 * np.random.default_rng(2).normal(size=600)
+    truth = 300 + 0.1 * np.arange(600, 704) + 5 * np.sin(np.arange(600, 704) * 2 * np.pi / 52)
+    median = ZeroShot(season_length=(52,)).forecast_panel(panel_from_arrays(values), 104)[0, :, MEDIAN]
+    assert np.abs(median - truth)[DIRECT_HORIZON:].mean() < 2
+
+
 def test_zeros_stay_zeros(shot):
     assert (shot.forecast_panel(months([np.zeros(30)]), 12) == 0).all()
 

@@ -117,23 +117,32 @@ def from_origins(
     checked = _check(members, seen, direct, corrections, alone)
     (series, steps), asked = seen.values_ST.shape, len(now_O)
     at = np.repeat(np.arange(series), asked), np.tile(now_O + steps - 1, series)
-    said_NHQ, moved_NH = _corrected(members, seen, at, np.arange(1, direct + 1), corrections)
+    said_NHQ = _corrected(members, seen, at, np.arange(1, direct + 1), corrections)
     made_SOHQ = said_NHQ.reshape(series, asked, direct, len(QUANTILES))
     if horizon > direct:
         far = [predict_many(model, seen.values_ST, now_O + steps - 1, horizon) for model in members]
-        moved_SOH = _carried(moved_NH.reshape(series, asked, direct), horizon, seen.seasons[0])
-        made_SOHQ = np.mean(far, axis=0) + moved_SOH[..., None]
+        made_SOHQ = _joined(made_SOHQ, np.mean(far, axis=0), seen.seasons[0])
     pace, common = (ALONE, np.ones(1)) if shared is None else (BESIDE, shared.factors_OHQ)
     factors_SOHQ = adaptive_factors(checked.truth_SGH, checked.said_SGHQ, checked.origins_SG, now_O, pace, common)
     return rescale(made_SOHQ, factors_SOHQ[:, :, np.minimum(np.arange(horizon), direct - 1)])
 
 
-def _carried(moved_SOH: Floats, horizon: int, season: int) -> Floats:
-    """Corrections beyond the direct horizon: those of the same phase, of its last season."""
-    direct = moved_SOH.shape[2]
-    season = season if season <= direct else 1
-    steps_H = np.arange(horizon)
-    return moved_SOH[:, :, np.where(steps_H < direct, steps_H, direct - season + (steps_H - direct) % season)]
+def _joined(near_SOHQ: Floats, far_SOHQ: Floats, season: int) -> Floats:
+    """Quantiles that go on beyond the direct horizon: each block of steps is moved to begin where the one before ends.
+
+    Run on over hidden steps a network knows the level less well than when it sees it, so a block may begin far from the
+    last.  From the last step to the first of a block the median moves as it did a season before, or as it did last.
+    """
+    direct, horizon = near_SOHQ.shape[2], far_SOHQ.shape[2]
+    before = season if 1 < season < direct else 1
+    parts = [near_SOHQ]
+    for begin in range(direct, horizon, direct):
+        block_SOHQ = far_SOHQ[:, :, begin : begin + direct]
+        last_SOH = parts[-1][..., MEDIAN]
+        step_SO = last_SOH[:, :, direct - before] - last_SOH[:, :, direct - before - 1]
+        off_SO = last_SOH[:, :, -1] + step_SO - block_SOHQ[:, :, 0, MEDIAN]
+        parts.append(block_SOHQ + off_SO[..., None, None])
+    return np.concatenate(parts, axis=2)
 
 
 def _apart(seen: Seen, alone: bool) -> int:
@@ -212,7 +221,7 @@ def _check(
     said_SGHQ = np.zeros((*real_SG.shape, horizon, len(QUANTILES)))
     truth_SGH = np.full((*real_SG.shape, horizon), np.nan)
     rows_N, at_N = np.nonzero(real_SG)[0], origins_SG[real_SG]
-    said_NKQ, _ = _corrected(members, seen, (rows_N, at_N), steps_K, corrections)
+    said_NKQ = _corrected(members, seen, (rows_N, at_N), steps_K, corrections)
     ahead_NK = at_N[:, None] + steps_K
     truth_NK = seen.values_ST[rows_N[:, None], np.minimum(ahead_NK, steps - 1)]
     for place, step in enumerate(steps_K - 1):
@@ -227,9 +236,9 @@ def _corrected(
     at: tuple[Indices, Indices],
     steps_H: Indices,
     corrections: Corrections | None,
-) -> tuple[Floats, Floats]:
-    """Quantiles (N, H, Q) of series and origin ``at`` in original units, and by how much that is moved, (N, H)."""
-    said_NHQ, moved_NH = np.empty((len(at[0]), len(steps_H), len(QUANTILES))), np.zeros((len(at[0]), len(steps_H)))
+) -> Floats:
+    """Quantiles (N, H, Q) of series and origin ``at``, in original units."""
+    said_NHQ = np.empty((len(at[0]), len(steps_H), len(QUANTILES)))
     clock = seen.values_ST.shape[1] - 1
     for some, question, said_here_NHQ in _answers(members, seen, at, steps_H):
         here, quantiles_NHQ = (at[0][some], at[1][some]), said_here_NHQ
@@ -239,6 +248,5 @@ def _corrected(
             less_NHA = _less(question, said_here_NHQ[..., MEDIAN])
             added_NH = corrections.of(less_NHA, state_ND, here[1] - clock, steps_H)
             quantiles_NHQ = said_here_NHQ + added_NH[..., None]
-            moved_NH[some] = scale_N[:, None] * added_NH
         said_NHQ[some] = runtime.in_units(quantiles_NHQ, level_N, scale_N)
-    return said_NHQ, moved_NH
+    return said_NHQ
