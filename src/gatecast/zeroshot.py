@@ -45,7 +45,7 @@ NAME = "ZeroShot"
 CONTEXT = 4096  # newest steps that are read; older ones no longer move a forecast
 FEWEST = 5  # series of a panel that say together how wide intervals should be
 SAMPLED = 256  # of them that are asked
-SAMPLED_CELLS = 250_000  # series x steps that are asked
+SAMPLED_CELLS = 120_000  # series x steps that are asked
 
 
 @lru_cache(maxsize=1)
@@ -221,7 +221,7 @@ class ZeroShot(Estimator):
 
         Args:
             series: the name of the series; None is the first.
-            member: which network, counted from 0; a forecast is the mean of all.
+            member: which network, counted from 0; a forecast is the mean of all, corrected by its past.
             pins: gates to hold, from step ``since`` on.
             mutes: units that show nothing from then on.
             since: the first step that is traced.
