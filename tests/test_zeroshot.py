@@ -17,7 +17,7 @@ import pytest
 from typer.testing import CliRunner
 
 import gatecast
-from gatecast import postprocess, runtime, seasons
+from gatecast import hindsight, postprocess, runtime, seasons
 from gatecast.cli import app
 from gatecast.config import DIRECT_HORIZON, LEVELS, MEDIAN, QUANTILES, NetworkConfig, TrainingConfig
 from gatecast.errors import DataError, ModelFileError, SettingsError
@@ -124,12 +124,54 @@ def test_beyond_the_direct_horizon_the_steps_before_it_are_as_they_were(shot, na
 
 
 @pytest.mark.parametrize("correct", [False, True])
-@pytest.mark.parametrize("name", ["season", "walk", "growth", "missing"])
-def test_beyond_the_direct_horizon_the_median_goes_on_from_where_it_was(name, correct):
-    median = ZeroShot(correct=correct).forecast_panel(months([SERIES[name]]), 200)[0, :, MEDIAN]
-    steps = np.diff(median)  # the season of these months is 12
+@pytest.mark.parametrize("name", ["walk", "growth", "missing"])
+def test_beyond_the_direct_horizon_the_median_does_not_jump(name, correct):
+    median = ZeroShot(season_length=(1,), correct=correct).forecast_panel(months([SERIES[name]]), 200)[0, :, MEDIAN]
+    steps = np.abs(np.diff(median))
     for begin in (DIRECT_HORIZON, 2 * DIRECT_HORIZON, 3 * DIRECT_HORIZON):
-        assert steps[begin - 1] == pytest.approx(steps[begin - 13], abs=1e-9 * np.abs(median).max())
+        before = steps[begin - DIRECT_HORIZON : begin - 1]
+        assert steps[begin - 1] <= before[-1] + before.mean() * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("season", [12, 64, 65, 96])
+@pytest.mark.parametrize("edge", [63, 64, 65])
+def test_a_jump_of_the_season_where_a_block_begins_is_kept(shot, season, edge):
+    count = 8 * season
+    shape = np.where((np.arange(season) - (count + edge)) % season < season // 2, 10.0, 0.0)
+    values = shape[np.arange(count) % season] + 0.1 * np.random.default_rng(1).normal(size=count)
+    truth = shape[np.arange(count, count + 128) % season]
+    median = ZeroShot(season_length=(season,)).forecast_panel(panel_from_arrays(values), 128)[0, :, MEDIAN]
+    assert np.abs(median - truth)[DIRECT_HORIZON:].mean() < 1
+
+
+@pytest.mark.parametrize("direct", [1, 2, 6, 12])
+def test_weights_of_a_nearer_direct_horizon_run_on(direct, tmp_path):
+    first = shipped()[0]
+    near = replace(first, config=replace_horizon(first.config, direct))
+    save_model(near, tmp_path / "near.safetensors")
+    shape = np.random.default_rng(3).normal(size=12)
+    values, truth = (100 + 10 * shape[steps % 12] for steps in (np.arange(120), np.arange(120, 168)))
+    forecaster = ZeroShot(weights=[tmp_path / "near.safetensors"])
+    median = forecaster.forecast_panel(months([values]), 48)[0, :, MEDIAN]
+    assert np.isfinite(median).all()
+    assert np.abs(median - truth).mean() < 3
+    save_model(first, tmp_path / "far.safetensors")
+    both = ZeroShot(weights=[tmp_path / "near.safetensors", tmp_path / "far.safetensors"])
+    with pytest.raises(SettingsError, match=f"they forecast {direct}, 64 steps directly"):
+        both.forecast_panel(months([values]), 3)
+
+
+def replace_horizon(config, horizon):
+    return config.model_copy(update={"training": config.training.model_copy(update={"horizon": horizon})})
+
+
+@pytest.mark.parametrize("seasons", [(1,), (4,), (5,), (7,), (12,), (24,), (52,), (24, 168), (48, 336)])
+@pytest.mark.parametrize("steps", [300, 2610, 3653])
+@pytest.mark.parametrize("alone", [False, True])
+def test_past_origins_are_of_every_phase(seasons, steps, alone):
+    apart = hindsight._apart(seasons, steps, alone)
+    for season in seasons:
+        assert len(set((apart * np.arange(season) % season).tolist())) == season
 
 
 def test_beyond_the_direct_horizon_a_trend_goes_on(shot):
@@ -400,6 +442,8 @@ def test_what_it_cannot_do_is_refused_in_words():
         ZeroShot().predict(3)
     with pytest.raises(SettingsError, match="a horizon of 0"):
         ZeroShot().fit(table()).predict(0)
+    with pytest.raises(SettingsError, match="a horizon of 0"):
+        ZeroShot().predict_many(panel_from_frame(table()), [50], 0)
     with pytest.raises(SettingsError, match="read no columns beside the target"):
         ZeroShot().fit(table()).predict(3, future=table())
     with pytest.raises(SettingsError, match="level 85"):
@@ -480,7 +524,7 @@ def test_the_page_on_zero_shot_names_the_numbers_that_hold():
         f"by one regression over up to {SAMPLED} of its series",
     ):
         assert said in words
-    assert FEWEST == 5 and "a **panel** of five series or more" in words.lower()
+    assert FEWEST == 5 and "a **panel** of five series or more of the same seasons" in words.lower()
     assert postprocess.TRUST == 0.5 and "up to half of it while nothing is known" in words
 
 

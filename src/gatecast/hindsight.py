@@ -11,6 +11,7 @@ A candidate, D number of the states, Q quantile.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from math import gcd
 from typing import NamedTuple
 
 import numpy as np
@@ -76,15 +77,16 @@ def see(members: Sequence[Model], values_ST: Floats) -> Seen:
 def share(members: Sequence[Model], parts: Sequence[Seen], now_O: Indices, horizon: int, correct: bool) -> Shared:
     """Return what some series of a panel, of like length in each part, say together at the origins ``now_O``."""
     direct = min(horizon, members[0].direct_horizon)
+    longest = max(seen.values_ST.shape[1] for seen in parts)
+    apart = _apart(parts[0].seasons, longest + int(now_O.min()), alone=False)
     corrections = None
     if correct:
-        thin = max(1, -(-sum(int(_origins(seen, False)[1].sum()) for seen in parts) // LEARNED_FROM))
-        pasts = [_past_of(members, seen, direct, alone=False, thin=thin) for seen in parts]
-        apart = float(thin * _apart(parts[0], False))
-        corrections = postprocess.learn(Past.joined(pasts), direct, members[0].direct_horizon, apart)
+        every = max(1, -(-sum(int(_origins(seen, apart)[1].sum()) for seen in parts) // LEARNED_FROM))
+        pasts = [_past_of(members, seen, direct, apart, every) for seen in parts]
+        corrections = postprocess.learn(Past.joined(pasts), direct, members[0].direct_horizon, float(every * apart))
     truths, said, origins = [], [], []
     for seen in parts:
-        past = _check(members, seen, direct, corrections, alone=False)
+        past = _check(members, seen, direct, corrections, apart)
         real_SG = np.isfinite(past.truth_SGH).any(axis=2)
         truths.append(past.truth_SGH[real_SG])
         said.append(past.said_SGHQ[real_SG])
@@ -110,68 +112,83 @@ def from_origins(
         correct: whether the centre is corrected; widths always follow.
     """
     direct, alone = min(horizon, members[0].direct_horizon), shared is None
+    (series, steps), asked = seen.values_ST.shape, len(now_O)
+    apart = _apart(seen.seasons, steps + int(now_O.min()), alone)
     corrections = None if shared is None else shared.corrections
     if alone and correct:
-        past = _past_of(members, seen, direct, alone=True)
-        corrections = postprocess.learn(past, direct, members[0].direct_horizon, float(_apart(seen, True)))
-    checked = _check(members, seen, direct, corrections, alone)
-    (series, steps), asked = seen.values_ST.shape, len(now_O)
+        past = _past_of(members, seen, direct, apart)
+        corrections = postprocess.learn(past, direct, members[0].direct_horizon, float(apart))
+    checked = _check(members, seen, direct, corrections, apart)
     at = np.repeat(np.arange(series), asked), np.tile(now_O + steps - 1, series)
     said_NHQ = _corrected(members, seen, at, np.arange(1, direct + 1), corrections)
     made_SOHQ = said_NHQ.reshape(series, asked, direct, len(QUANTILES))
     if horizon > direct:
         far = [predict_many(model, seen.values_ST, now_O + steps - 1, horizon) for model in members]
-        made_SOHQ = _joined(made_SOHQ, np.mean(far, axis=0), seen.seasons[0])
+        made_SOHQ = _joined(made_SOHQ, np.mean(far, axis=0), seen, now_O)
     pace, common = (ALONE, np.ones(1)) if shared is None else (BESIDE, shared.factors_OHQ)
     factors_SOHQ = adaptive_factors(checked.truth_SGH, checked.said_SGHQ, checked.origins_SG, now_O, pace, common)
     return rescale(made_SOHQ, factors_SOHQ[:, :, np.minimum(np.arange(horizon), direct - 1)])
 
 
-def _joined(near_SOHQ: Floats, far_SOHQ: Floats, season: int) -> Floats:
-    """Quantiles that go on beyond the direct horizon: each block of steps is moved to begin where the one before ends.
+def _joined(near_SOHQ: Floats, far_SOHQ: Floats, seen: Seen, now_O: Indices) -> Floats:
+    """Quantiles that go on beyond the direct horizon: each block of steps is moved to go on from the one before.
 
     Run on over hidden steps a network knows the level less well than when it sees it, so a block may begin far from the
-    last.  From the last step to the first of a block the median moves as it did a season before, or as it did last.
+    last.  From the last step of one to the first of the next the median should move as those phases of the longer season
+    usually differ; without a season, as it moved last.  What it is off by beyond a mean step, a block is moved by.
     """
     direct, horizon = near_SOHQ.shape[2], far_SOHQ.shape[2]
-    before = season if 1 < season < direct else 1
     parts = [near_SOHQ]
     for begin in range(direct, horizon, direct):
-        block_SOHQ = far_SOHQ[:, :, begin : begin + direct]
-        last_SOH = parts[-1][..., MEDIAN]
-        step_SO = last_SOH[:, :, direct - before] - last_SOH[:, :, direct - before - 1]
+        block_SOHQ, last_SOH = far_SOHQ[:, :, begin : begin + direct], parts[-1][..., MEDIAN]
+        if seen.seasons == (1,):
+            step_SO = last_SOH[:, :, -1] - last_SOH[:, :, -2] if direct > 1 else np.zeros(last_SOH.shape[:2])
+        else:
+            step_SO = _usual(seen, now_O, begin + 1) - _usual(seen, now_O, begin)
         off_SO = last_SOH[:, :, -1] + step_SO - block_SOHQ[:, :, 0, MEDIAN]
-        parts.append(block_SOHQ + off_SO[..., None, None])
+        mean_SO = np.abs(np.diff(last_SOH, axis=2)).sum(axis=2) / max(1, direct - 1)
+        moved_SO = np.sign(off_SO) * np.maximum(np.abs(off_SO) - mean_SO, 0.0)
+        parts.append(block_SOHQ + np.where(np.isfinite(moved_SO), moved_SO, 0.0)[..., None, None])
     return np.concatenate(parts, axis=2)
 
 
-def _apart(seen: Seen, alone: bool) -> int:
-    """Steps from one past origin to the next.
+def _usual(seen: Seen, now_O: Indices, step: int) -> Floats:
+    """What the phase so many steps after an origin is usually like, (S, O), of the longer season; NaN if not known."""
+    season, phases = seen.seasons[-1], seen.scaled.phases[-1]
+    at_O = now_O + seen.values_ST.shape[1] - 1 + step - -(-step // season) * season
+    return np.asarray(np.where(at_O < 0, np.nan, phases.usual_BT[:, np.maximum(at_O, 0)]))
 
-    Of a panel they are a good third of a season apart, so that every phase comes; one series shows all it has.  In a
-    long one they are further apart, so that they are not too many.
+
+def _apart(seasons: tuple[int, ...], steps: int, alone: bool) -> int:
+    """Steps from one past origin to the next in series of so many steps.
+
+    Of a panel they are a good third of a season apart; one series shows all it has.  In long ones they are further
+    apart, so that they are not too many.  No season is a multiple of what they are apart by, nor shares a factor with
+    it: so every phase comes.
     """
-    fewest = 1 if alone else seen.seasons[0] // 3 + 1
-    return int(max(fewest, -(-seen.values_ST.shape[1] // MOST_CHECKED)))
+    apart = int(max(1 if alone else seasons[0] // 3 + 1, -(-steps // MOST_CHECKED)))
+    while any(gcd(apart, season) > 1 for season in seasons):
+        apart += 1
+    return apart
 
 
-def _origins(seen: Seen, alone: bool) -> tuple[Indices, NDArray[np.bool_]]:
+def _origins(seen: Seen, apart: int) -> tuple[Indices, NDArray[np.bool_]]:
     """Past origins (S, G) from where a series' scale is known, and which of them come before its end."""
     steps = seen.values_ST.shape[1]
     seen_ST = np.isfinite(seen.values_ST)
     first_S = np.where(seen_ST.any(1), np.argmax(seen_ST, axis=1), steps) + max(3, seen.seasons[0])
-    apart = _apart(seen, alone)
     count = max(0, -(-(steps - 1 - int(first_S.min(initial=steps))) // apart))
     origins_SG = first_S[:, None] + apart * np.arange(count)
     return origins_SG, origins_SG < steps - 1
 
 
-def _past_of(members: Sequence[Model], seen: Seen, horizon: int, alone: bool, thin: int = 1) -> Past:
-    """What was said at past origins and how far off it was, in the order of their time; every ``thin``-th origin."""
+def _past_of(members: Sequence[Model], seen: Seen, horizon: int, apart: int, every: int = 1) -> Past:
+    """What was said at past origins and how far off it was, in the order of their time; at one in ``every`` origins."""
     direct = members[0].direct_horizon
     steps_K = postprocess.learned_steps(horizon, direct)
-    origins_SG, real_SG = _origins(seen, alone)
-    rows_N, places_N = np.nonzero(real_SG & (np.arange(real_SG.shape[1]) % thin == 0))
+    origins_SG, real_SG = _origins(seen, apart)
+    places_SG = np.add.outer(np.arange(real_SG.shape[0]), np.arange(real_SG.shape[1]))  # others in every series
+    rows_N, places_N = np.nonzero(real_SG & (places_SG % every == 0))
     at_N = origins_SG[rows_N, places_N]
     order = np.argsort(at_N, kind="stable")
     rows_N, at_N = rows_N[order], at_N[order]
@@ -208,15 +225,13 @@ def _answers(
             runtime.answer(model.weights.head, head_STD[here], question)
             for model, head_STD in zip(members, seen.heads, strict=True)
         ]
-        yield some, question, np.asarray(sum(made, np.zeros(1)) / len(members))
+        yield some, question, np.mean(made, axis=0)
 
 
-def _check(
-    members: Sequence[Model], seen: Seen, horizon: int, corrections: Corrections | None, alone: bool
-) -> _Checked:
+def _check(members: Sequence[Model], seen: Seen, horizon: int, corrections: Corrections | None, apart: int) -> _Checked:
     """What was said at past origins, with widths as the networks say them, and what came; of sampled steps ahead."""
     steps = seen.values_ST.shape[1]
-    origins_SG, real_SG = _origins(seen, alone)
+    origins_SG, real_SG = _origins(seen, apart)
     steps_K = sampled_steps(horizon)
     said_SGHQ = np.zeros((*real_SG.shape, horizon, len(QUANTILES)))
     truth_SGH = np.full((*real_SG.shape, horizon), np.nan)

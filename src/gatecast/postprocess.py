@@ -14,7 +14,8 @@ Meteorology 11, 1972; Hoerl & Kennard, "Ridge regression", Technometrics 12(1), 
 potential developments: the prequential approach", JRSS A 147(2), 1984; Huber, "Robust estimation of a location
 parameter", 1964 (errors far out weigh less).
 
-Key: N origin, K sampled step ahead, H step ahead, A candidate, D number of the state, F feature, C renewal.
+Key: N origin, K sampled step ahead, H step ahead, P knot, A candidate, D number of the state, B of these
+and the constant, F feature, C renewal, R row of a regression.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ SAMPLED = 3  # steps of those that share a regression that are looked at: neighb
 FEWEST = 25  # origins from which is learned first
 GROWTH = 1.2  # a regression is renewed when so many times as many origins are known
 RIDGE = 10.0  # independent origins with which coefficients go half the way
-STATE = 0.3  # of the state's numbers, which lie within ±1, beside candidates in scales
+STATE = 0.3  # of the state's numbers, which lie within ±2, beside candidates in scales
 LARGEST_ERROR, FARTHEST = 20.0, 8.0  # scales that one error and one candidate count as at most
 TRUST = 0.5  # the share of a correction that is added while nothing is known of its worth
 ENOUGH = 25.0  # independent origins learned from with which it is half of that
@@ -92,10 +93,10 @@ class Corrections(NamedTuple):
             for since_C, weights_CF in zip(self.since, self.weights, strict=True)
         ]
         weights_NPF = np.stack(in_force, axis=1)
-        of_candidates_NPA, of_state_NPD, constant_NP1 = np.split(weights_NPF, [candidates_NHA.shape[2], -1], axis=2)
-        fixed_NP = (of_state_NPD @ (STATE * state_ND[..., None]) + constant_NP1)[..., 0]
-        near_NHA = np.clip(candidates_NHA, -FARTHEST, FARTHEST)
-        moved_NH = ((between_HP @ of_candidates_NPA) * near_NHA).sum(axis=2)
+        moving_NHA, fixed_NB = _parts(candidates_NHA, state_ND)
+        of_moving_NPA, of_fixed_NPB = np.split(weights_NPF, [moving_NHA.shape[2]], axis=2)
+        fixed_NP = (of_fixed_NPB @ fixed_NB[..., None])[..., 0]
+        moved_NH = ((between_HP @ of_moving_NPA) * moving_NHA).sum(axis=2)
         return np.asarray(moved_NH + fixed_NP @ between_HP.T)
 
 
@@ -143,11 +144,17 @@ def _sampled(pool: Pool) -> Indices:
     return np.unique(np.linspace(pool.steps[0], pool.knot, SAMPLED).round().astype(np.int64))
 
 
+def _parts(candidates_NKA: Floats, state_ND: Floats) -> tuple[Floats, Floats]:
+    """What errors are regressed on: what differs by the step, (N, K, A), and what does not, (N, B): state, constant."""
+    fixed_NB = np.concatenate([STATE * state_ND, np.ones((len(state_ND), 1))], axis=1)
+    return np.clip(candidates_NKA, -FARTHEST, FARTHEST), fixed_NB
+
+
 def _features(candidates_NKA: Floats, state_ND: Floats) -> Floats:
-    """What the errors are regressed on, (N, K, F): candidates, state and a constant."""
-    shape = candidates_NKA.shape[:2]
-    fixed_NKD = np.broadcast_to(STATE * state_ND[:, None], (*shape, state_ND.shape[1]))
-    return np.concatenate([np.clip(candidates_NKA, -FARTHEST, FARTHEST), fixed_NKD, np.ones((*shape, 1))], axis=2)
+    """Both side by side, (N, K, F)."""
+    moving_NKA, fixed_NB = _parts(candidates_NKA, state_ND)
+    fixed_NKB = np.broadcast_to(fixed_NB[:, None], (*moving_NKA.shape[:2], fixed_NB.shape[1]))
+    return np.concatenate([moving_NKA, fixed_NKB], axis=2)
 
 
 def _renewals(

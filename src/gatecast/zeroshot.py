@@ -43,7 +43,7 @@ Indices = NDArray[np.int64]
 
 NAME = "ZeroShot"
 CONTEXT = 4096  # newest steps that are read; older ones no longer move a forecast
-FEWEST = 5  # series of a panel that say together how wide intervals should be
+FEWEST = 5  # series of the same seasons that are corrected together, and say together how wide intervals should be
 SAMPLED = 256  # of them that are asked
 SAMPLED_CELLS = 120_000  # series x steps that are asked
 
@@ -133,8 +133,7 @@ class ZeroShot(Estimator):
         Raises:
             SettingsError: the horizon has no steps.
         """
-        if horizon < 1:
-            raise SettingsError(f"a horizon of {horizon} has no steps; choose 1 or more")
+        _require_steps(horizon)
         made = np.empty((len(panel), horizon, len(QUANTILES)))
         now = np.zeros(1, np.int64)
         for seasons, rows in seasons_of(panel, self.season_length):
@@ -154,7 +153,11 @@ class ZeroShot(Estimator):
             panel: the series, aligned at their ends.
             origins: index of the last step known, counted from the start of the longest series.
             horizon: steps ahead.
+
+        Raises:
+            SettingsError: the horizon has no steps.
         """
+        _require_steps(horizon)
         longest = int(panel.lengths.max())
         now = np.asarray(origins, np.int64) - (longest - 1)
         made = np.empty((len(panel), len(now), horizon, len(QUANTILES)))
@@ -288,8 +291,16 @@ class ZeroShot(Estimator):
 
     def _members(self, seasons: tuple[int, ...]) -> tuple[Model, ...]:
         given = shipped() if self.weights is None else tuple(_load_weights(Path(path)) for path in self.weights)
+        if len({model.direct_horizon for model in given}) > 1:
+            horizons = ", ".join(str(model.direct_horizon) for model in given)
+            raise SettingsError(f"weights: they forecast {horizons} steps directly; give those of one direct horizon")
         # how wide intervals are is found in the series themselves
         return tuple(replace(with_seasons(model, seasons), widening_KQ=None) for model in given)
+
+
+def _require_steps(horizon: int) -> None:
+    if horizon < 1:
+        raise SettingsError(f"a horizon of {horizon} has no steps; choose 1 or more")
 
 
 def _load_weights(path: Path) -> Model:
