@@ -134,7 +134,7 @@ def _joined(near_SOHQ: Floats, far_SOHQ: Floats, seen: Seen, now_O: Indices) -> 
     """Quantiles that go on beyond the direct horizon: each block of steps is moved to go on from the one before.
 
     Run on over hidden steps a network knows the level less well than when it sees it, so a block may begin far from the
-    last.  From the last step of one to the first of the next the median should move as those phases of the longer season
+    last.  From the last step of one to the first of the next a median should move as these phases of the longer season
     usually differ; without a season, as it moved last.  What it is off by beyond a mean step, a block is moved by.
     """
     direct, horizon = near_SOHQ.shape[2], far_SOHQ.shape[2]
