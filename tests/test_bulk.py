@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from gatecast import bulk, predictor, runtime
 from gatecast.config import DataConfig, NetworkConfig, RunConfig
@@ -25,6 +26,7 @@ def short_blocks(monkeypatch):
 
 
 def weights_of(seed=0, units=8, layers=1, widths=None, forget=0.0):
+    torch.manual_seed(seed)  # the network draws its own beginning
     arrays = export(Network(NetworkConfig(units=units, layers=layers, forget_bias=forget), widths))
     rng = np.random.default_rng(seed)
     random = {name: array + rng.normal(scale=0.3, size=array.shape) for name, array in arrays.items()}
