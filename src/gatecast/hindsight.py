@@ -183,18 +183,14 @@ def _origins(seen: Seen, apart: int) -> tuple[Indices, NDArray[np.bool_]]:
 
 
 def _past_of(members: Sequence[Model], seen: Seen, horizon: int, apart: int, every: int = 1) -> Past:
-    """What was said at past origins and how far off it was, in the order of their time; at one in ``every`` origins."""
+    """What was said at past origins and how far off it was, series by series; at one in ``every`` origins."""
     direct = members[0].direct_horizon
     steps_K = postprocess.learned_steps(horizon, direct)
     origins_SG, real_SG = _origins(seen, apart)
     places_SG = np.add.outer(np.arange(real_SG.shape[0]), np.arange(real_SG.shape[1]))  # others in every series
     rows_N, places_N = np.nonzero(real_SG & (places_SG % every == 0))
     at_N = origins_SG[rows_N, places_N]
-    order = np.argsort(at_N, kind="stable")
-    rows_N, at_N = rows_N[order], at_N[order]
-    steps = seen.values_ST.shape[1]
-    ahead_NK = at_N[:, None] + steps_K
-    truth_NK = np.where(ahead_NK < steps, seen.values_ST[rows_N[:, None], np.minimum(ahead_NK, steps - 1)], np.nan)
+    truth_NK = _came(seen, (rows_N, at_N), steps_K)
     scale_N1, level_N1 = (part[rows_N, at_N][:, None] for part in (seen.scaled.scale_BT, seen.scaled.level_BT))
     errors = [np.empty((0, len(steps_K)))]
     told = [np.empty((0, len(steps_K), CANDIDATES), np.float32)]
@@ -204,7 +200,14 @@ def _past_of(members: Sequence[Model], seen: Seen, horizon: int, apart: int, eve
         errors.append((truth_NK[some] - level_N1[some]) / unit_N1 - median_NK)
         told.append(_less(question, median_NK).astype(np.float32))
     state_ND = np.concatenate([head_STD[rows_N, at_N] for head_STD in seen.heads], axis=1)
-    return Past(np.concatenate(errors), np.concatenate(told), state_ND, at_N - (steps - 1))
+    return Past(np.concatenate(errors), np.concatenate(told), state_ND, at_N - (seen.values_ST.shape[1] - 1))
+
+
+def _came(seen: Seen, at: tuple[Indices, Indices], steps_K: Indices) -> Floats:
+    """What came so many steps after series and origin ``at``, (N, K), in original units; NaN after the end."""
+    rows_N, at_N = at
+    steps, ahead_NK = seen.values_ST.shape[1], at_N[:, None] + steps_K
+    return np.where(ahead_NK < steps, seen.values_ST[rows_N[:, None], np.minimum(ahead_NK, steps - 1)], np.nan)
 
 
 def _less(question: Question, median_NK: Floats) -> Floats:
@@ -235,13 +238,11 @@ def _check(members: Sequence[Model], seen: Seen, horizon: int, corrections: Corr
     steps_K = sampled_steps(horizon)
     said_SGHQ = np.zeros((*real_SG.shape, horizon, len(QUANTILES)))
     truth_SGH = np.full((*real_SG.shape, horizon), np.nan)
-    rows_N, at_N = np.nonzero(real_SG)[0], origins_SG[real_SG]
-    said_NKQ = _corrected(members, seen, (rows_N, at_N), steps_K, corrections)
-    ahead_NK = at_N[:, None] + steps_K
-    truth_NK = seen.values_ST[rows_N[:, None], np.minimum(ahead_NK, steps - 1)]
+    at = np.nonzero(real_SG)[0], origins_SG[real_SG]
+    said_NKQ, truth_NK = _corrected(members, seen, at, steps_K, corrections), _came(seen, at, steps_K)
     for place, step in enumerate(steps_K - 1):
         said_SGHQ[real_SG, step] = said_NKQ[:, place]
-        truth_SGH[real_SG, step] = np.where(ahead_NK[:, place] < steps, truth_NK[:, place], np.nan)
+        truth_SGH[real_SG, step] = truth_NK[:, place]
     return _Checked(truth_SGH, said_SGHQ, np.where(real_SG, origins_SG, steps) - (steps - 1))
 
 
